@@ -1,0 +1,1 @@
+"""The agent: joins tools, retrieval and guardrails into one stream of events."""

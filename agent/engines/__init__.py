@@ -1,0 +1,1 @@
+"""The engines that write: the built-in composer, and any OpenAI-compatible server."""

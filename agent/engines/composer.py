@@ -1,0 +1,192 @@
+"""The built-in composer: a chat model with no weights.
+
+It writes only what a finding, a measurement or a quoted passage says, in fixed sentences kept as data in
+``phrases.yaml``. It cannot reason, and says nothing that is not in its evidence.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from itertools import groupby
+from typing import Any
+
+import yaml
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from agent.errors import EngineError
+from agent.evidence import Evidence, image_words, read_message
+from agent.state import SeenFinding, SeenImage
+from overread.domains import domains, with_article
+from overread.records import Passage
+
+
+class ComposerChatModel(BaseChatModel):
+    """The composer as a LangChain chat model, so the graph treats every engine alike.
+
+    Send it the message of ``agent.evidence.ask_message``. The same evidence gives the same text.
+    """
+
+    @property
+    def _llm_type(self) -> str:
+        return "overread-composer"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **_kwargs: Any,
+    ) -> ChatResult:
+        text = "".join(str(part.message.content) for part in self._stream(messages, stop, run_manager))
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **_kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        if stop:
+            raise EngineError("the composer knows no stop words")
+        _question, evidence = read_message(messages)
+        for piece in compose(evidence):
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            if run_manager:
+                run_manager.on_llm_new_token(piece, chunk=chunk)
+            yield chunk
+
+
+def compose(evidence: Evidence) -> Iterator[str]:
+    """The answer sentence by sentence, each with the white space that follows it."""
+    if evidence.about_image:
+        for n, image in enumerate(evidence.images, start=1):
+            sentences = list(_of_image(evidence, image, n if len(evidence.images) > 1 else None))
+            yield " ".join(sentences) + "\n\n"
+    if evidence.passages:
+        if evidence.about_image and evidence.images:
+            yield _say("sources") + " "
+        yield from _of_passages(evidence.passages)
+    elif evidence.knowledge and evidence.images:
+        yield _say("no_sources")
+
+
+def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[str]:
+    yield _domain_sentence(image, n)
+    mine = [seen for seen in evidence.findings if seen.image == image.id]
+    words = with_article(image_words(image))
+    outside = [seen for seen in mine if seen.reason and seen.finding.decision == "indeterminate"]
+    for seen in sorted((seen for seen in mine if seen not in outside), key=_by_decision):
+        yield _finding_sentence(seen)
+        if seen.experimental and seen.finding.decision != "indeterminate":
+            yield _say("experimental", id=seen.finding.id)
+    for _, group in groupby(outside, key=lambda seen: (seen.tool, seen.reason)):
+        yield _outside_sentence(list(group))
+    for made in (m.measurement for m in evidence.measurements if m.image == image.id):
+        yield _say(
+            "measurement", name=made.name, value=_number(made.value), unit=made.unit, method=made.method, id=made.id
+        )
+    for case in (c.case for c in evidence.cases if c.image == image.id):
+        yield _say("case", label=case.label, similarity=f"{case.similarity:.2f}", id=case.id)
+    for finding in evidence.untested:
+        yield _say("untested", finding=finding, words=words)
+    if mine:
+        yield _say("only")
+        yield from filter(None, [what_would_help(mine)])
+    else:
+        yield _say("no_tool", words=words)
+
+
+def _domain_sentence(image: SeenImage, n: int | None) -> str:
+    shown = {"words": with_article(image_words(image)), "probability": _percent(image.probability), "id": image.id}
+    if n is not None:
+        return _say("domain_many", n=n, **shown)
+    whole = image.domain in domains() or not any(label.startswith(f"{image.domain}/") for label in domains())
+    return _say("domain" if whole else "domain_modality", **shown)
+
+
+def _finding_sentence(seen: SeenFinding) -> str:
+    finding = seen.finding
+    shown = {"title": seen.title, "finding": finding.label, "id": finding.id}
+    if finding.probability is None:
+        return _say("undecided", **shown)
+    phrase = "between" if finding.decision == "indeterminate" else finding.decision
+    return _say(phrase, probability=_percent(finding.probability), interval=_interval(seen), **shown)
+
+
+def _outside_sentence(group: Sequence[SeenFinding]) -> str:
+    """One sentence for all that a tool may not decide, because the patient is not of its population."""
+    return _say(
+        "outside",
+        title=group[0].title,
+        findings=_listed([seen.finding.label for seen in group]),
+        reason=group[0].reason,
+        ids=", ".join(seen.finding.id for seen in group),
+    )
+
+
+def _by_decision(seen: SeenFinding) -> int:
+    return ["present", "indeterminate", "absent"].index(seen.finding.decision)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _interval(seen: SeenFinding) -> str:
+    """The interval in brackets, unless it says no more than the probability does."""
+    if seen.finding.interval is None:
+        return ""
+    low, high = (_percent(edge) for edge in seen.finding.interval)
+    return "" if low == high else f" (95 % interval {low} to {high})"
+
+
+def what_would_help(seen: Sequence[SeenFinding]) -> str | None:
+    """What to tell Overread so that its tools may decide, as a sentence, or ``None``."""
+    reasons = {item.reason for item in seen if item.reason}
+    if any(reason.startswith("the age is not known") for reason in reasons):
+        return _say("tell_age")
+    if any(reason.startswith("the view is not known") for reason in reasons):
+        return _say("tell_view")
+    return None
+
+
+def _of_passages(passages: Sequence[Passage]) -> Iterator[str]:
+    from guardrails.sentences import split_sentences
+
+    for passage in passages:
+        yield " ".join(_cited(sentence, passage.id) for sentence in split_sentences(passage.text)) + "\n\n"
+
+
+def _cited(sentence: str, passage_id: str) -> str:
+    """A sentence of a passage, verbatim, with the passage's id before its closing mark."""
+    bare = sentence.strip()
+    end = bare[-1] if bare[-1:] in ".?!" else "."
+    return f"{bare.rstrip('.?!')} [{passage_id}]{end}"
+
+
+def _number(value: float) -> str:
+    """A measured value with at most two decimals: more would promise a precision no mask has."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _percent(probability: float) -> str:
+    """A probability in words a reader trusts: never 0 % and never 100 %."""
+    if probability < 0.01:
+        return "less than 1 %"
+    if probability > 0.99:
+        return "more than 99 %"
+    return f"{probability * 100:.0f} %"
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, str]:
+    phrases: dict[str, str] = yaml.safe_load(files("agent").joinpath("engines/phrases.yaml").read_text("utf-8"))
+    return phrases
+
+
+def _say(phrase: str, /, **values: object) -> str:
+    return _phrases()[phrase].format(**values)

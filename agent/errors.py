@@ -1,0 +1,27 @@
+"""The agent's errors."""
+
+from overread.errors import OverreadError
+
+
+class AgentError(OverreadError):
+    """Base of the agent's errors."""
+
+    code = "agent_error"
+
+
+class RequestError(AgentError):
+    """What was asked cannot be worked on: no question, no file, a frame that is not there."""
+
+    code = "bad_request"
+
+
+class EngineError(AgentError):
+    """A configured language model server did not do its part."""
+
+    code = "engine_failed"
+
+
+class RedactionError(AgentError):
+    """A file cannot be redacted, or not to where it was asked to go."""
+
+    code = "cannot_redact"

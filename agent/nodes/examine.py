@@ -1,0 +1,168 @@
+"""Runs the tools the router requires and numbers what they found."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from agent.events import Emit
+from agent.router import Call, plan
+from agent.run import Run, emitter
+from agent.state import (
+    Numbering,
+    SeenCase,
+    SeenFinding,
+    SeenImage,
+    SeenMeasurement,
+    ThreadState,
+    cases_of,
+    findings_of,
+    images_of,
+    measurements_of,
+)
+from overread.errors import OverreadError
+from overread.events import ToolResultEvent, ToolStartEvent
+from overread.records import Artifact, ToolStatus
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from tools.contract import ToolImage, ToolOutput
+
+
+async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
+    """Run each required tool once over its images; ``tool_start`` before it, ``tool_result`` after it.
+
+    A tool that fails or has no weights is reported, and the run goes on.
+    """
+    run = runtime.context
+    numbering = Numbering(state.get("counts"))
+    images = [image for image in images_of(state) if image.id in state["new_images"]]
+    registry = await asyncio.to_thread(run.parts.registry)
+    seen = _Seen(findings_of(state), measurements_of(state), cases_of(state))
+    for call in plan(images, registry).required:
+        await _run_call(call, run, numbering, seen, emitter(runtime))
+    return ThreadState(
+        findings=[entry.model_dump() for entry in seen.findings],
+        measurements=[entry.model_dump() for entry in seen.measurements],
+        cases=[entry.model_dump() for entry in seen.cases],
+        counts=numbering.counts,
+    )
+
+
+class _Seen:
+    def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[SeenCase]) -> None:
+        self.findings, self.measurements, self.cases = findings, measurements, cases
+
+
+async def _run_call(call: Call, run: Run, numbering: Numbering, seen: _Seen, emit: Emit) -> None:
+    call_ids = [numbering.next("T") for _ in call.images]
+    for call_id, image in zip(call_ids, call.images, strict=True):
+        args = {"image": image.id, "domain": image.domain, "context": image.context.model_dump(exclude_none=True)}
+        emit(
+            ToolStartEvent(call_id=call_id, tool=call.tool.name, args=args, study_id=image.study_id, frame=image.frame)
+        )
+    begun = time.monotonic()
+    status, reason, outputs = await _outputs(call, run)
+    elapsed = round((time.monotonic() - begun) * 1000, 1)
+    for call_id, image, output in zip(call_ids, call.images, outputs, strict=True):
+        emit(_result(call, call_id, image, output, status, reason, elapsed, run, numbering, seen))
+
+
+async def _outputs(call: Call, run: Run) -> tuple[ToolStatus, str | None, "list[ToolOutput | None]"]:
+    from overread.errors import CardError
+
+    nothing: list[ToolOutput | None] = [None] * len(call.images)
+    try:
+        images = [_tool_image(image, run) for image in call.images]
+        work = asyncio.to_thread(call.tool.run, images)
+        outputs = await asyncio.wait_for(work, run.settings.tool_timeout_s)
+    except CardError as error:
+        return "unavailable", str(error), nothing
+    except OverreadError as error:
+        return "failed", str(error), nothing
+    except TimeoutError:
+        return "failed", f"the tool took longer than {run.settings.tool_timeout_s:g} s", nothing
+    except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
+        # What a network raises on an image nobody foresaw. The kind is told, its message may hold anything.
+        return "failed", f"the tool stopped with {type(error).__name__}", nothing
+    return "ok", None, list(outputs)
+
+
+def _tool_image(image: SeenImage, run: Run) -> "ToolImage":
+    from tools.contract import ToolImage
+
+    study = run.studies[image.study_id]
+    return ToolImage(
+        display=run.shown[image.study_id].display,
+        domain=image.domain or "",
+        context=image.context,
+        values=study.values(image.frame),
+        spacing_mm=study.spacing_mm,
+    )
+
+
+def _result(
+    call: Call,
+    call_id: str,
+    image: SeenImage,
+    output: "ToolOutput | None",
+    status: ToolStatus,
+    reason: str | None,
+    elapsed_ms: float,
+    run: Run,
+    numbering: Numbering,
+    seen: _Seen,
+) -> ToolResultEvent:
+    """The event of one output, its local ids made unique in the thread, and the thread's memory of it."""
+    card = call.tool.card
+    event = ToolResultEvent(
+        call_id=call_id,
+        tool=call.tool.name,
+        status=status,
+        reason=reason if output is None else output.reason,
+        elapsed_ms=elapsed_ms,
+        model=card.ref,
+        study_id=image.study_id,
+        frame=image.frame,
+    )
+    if output is None:
+        return event
+    pictures = {picture.id: numbering.next("A") for picture in output.pictures}
+    findings = []
+    for finding in output.findings:
+        region = finding.region
+        if region is not None and region.artifact is not None:
+            region = region.model_copy(update={"artifact": pictures[region.artifact]})
+        findings.append(finding.model_copy(update={"id": numbering.next("F"), "region": region}))
+    measurements = [entry.model_copy(update={"id": numbering.next("M")}) for entry in output.measurements]
+    cases = [entry.model_copy(update={"id": numbering.next("C")}) for entry in output.cases]
+    covers = tuple(label.name for label in card.labels)
+    seen.findings += [
+        SeenFinding(
+            image=image.id,
+            tool=card.name,
+            title=card.title,
+            experimental=card.experimental,
+            finding=finding,
+            covers=covers,
+            reason=output.reason,
+        )
+        for finding in findings
+    ]
+    seen.measurements += [SeenMeasurement(image=image.id, measurement=entry) for entry in measurements]
+    seen.cases += [SeenCase(image=image.id, case=entry) for entry in cases]
+    shown = run.shown[image.study_id]
+    shown.findings += findings
+    shown.pictures |= {pictures[picture.id]: picture for picture in output.pictures}
+    artifacts = tuple(
+        Artifact(id=pictures[p.id], kind=p.kind, href=f"/v1/studies/{image.study_id}/artifacts/{pictures[p.id]}.png")
+        for p in output.pictures
+    )
+    return event.model_copy(
+        update={
+            "findings": tuple(findings),
+            "measurements": tuple(measurements),
+            "cases": tuple(cases),
+            "artifacts": artifacts,
+        }
+    )

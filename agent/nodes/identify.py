@@ -1,0 +1,82 @@
+"""Finds out what kind of image each one is, and refuses what no tool here should see."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from agent.errors import RequestError
+from agent.refusals import event_of, refuse
+from agent.run import Run, Shown, emitter
+from agent.state import Numbering, Refused, SeenImage, ThreadState
+from overread.events import DomainEvent
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from tools.imaging.study import Study
+
+
+def chosen_frame(study: "Study", wanted: int | None) -> int:
+    """The frame a tool for single images sees: the one asked for, else the study's own choice. Raises ``RequestError``.
+
+    The rule is ``Study.representative_frame``.
+    """
+    if wanted is None:
+        return study.representative_frame()
+    if not 0 <= wanted < study.frames:
+        raise RequestError(f"there is no frame {wanted}: the study has frames 0 to {study.frames - 1}")
+    return wanted
+
+
+async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
+    """Identify all images in one batch; a ``domain`` event each, and a ``refusal`` for those not accepted."""
+    run = runtime.context
+    emit = emitter(runtime)
+    numbering = Numbering(state.get("counts"))
+    refused = [Refused.model_validate(entry) for entry in state["refused"]]
+    images: list[SeenImage] = []
+    for study in run.studies.values():
+        frame = await asyncio.to_thread(chosen_frame, study, run.request.frame)
+        display = await asyncio.to_thread(study.display, frame)
+        run.shown[study.study_id] = Shown(study.study_id, frame, display)
+        run.keep(run.shown[study.study_id])
+    identifier = await asyncio.to_thread(run.parts.identifier)
+    shown = list(run.shown.values())
+    codes = [run.studies[one.study_id].modality for one in shown]
+    decisions = await asyncio.to_thread(identifier.identify, [one.display for one in shown], codes)
+    for one, decision in zip(shown, decisions, strict=True):
+        study = run.studies[one.study_id]
+        image = SeenImage(
+            id=numbering.next("D"),
+            study_id=one.study_id,
+            frame=one.frame,
+            modality=study.modality,
+            domain=decision.label if decision.accepted else None,
+            probability=decision.probability,
+            reason=decision.reason,
+            context=study.context,
+        )
+        emit(
+            DomainEvent(
+                id=image.id,
+                study_id=one.study_id,
+                frame=one.frame,
+                label=image.domain,
+                probability=decision.probability,
+                accepted=decision.accepted,
+                alternatives=decision.alternatives,
+                reason=decision.reason,
+            )
+        )
+        if decision.accepted:
+            images.append(image)
+        else:
+            refused.append(
+                refuse("out_of_domain", study_id=one.study_id, why=(decision.reason or "").strip().rstrip("."))
+            )
+            emit(event_of(refused[-1]))
+    return ThreadState(
+        images=[*state.get("images", []), *(image.model_dump() for image in images)],
+        new_images=[image.id for image in images],
+        refused=[entry.model_dump() for entry in refused],
+        counts=numbering.counts,
+    )

@@ -1,0 +1,73 @@
+"""Reads the images of a request and takes identity out before anything else sees them."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from agent.refusals import event_of, refuse
+from agent.run import Run, emitter
+from agent.state import Refused, ThreadState
+from overread.events import StudyEvent
+from overread.records import Context, Privacy
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from guardrails.phi.header import HeaderStripper
+    from tools.imaging.study import Study
+
+
+async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
+    """Open every image; a ``study`` event each.
+
+    The question is scrubbed once more: the header's values are known only now, and may stand in it.
+    A single image that cannot be read ends the run with its error. Among several it is a refusal, and
+    the others go on.
+    """
+    from agent.burned_in import mask_burned_in
+    from guardrails.errors import DetectorError
+    from tools.errors import UnreadableStudyError
+    from tools.imaging.reader import read_study
+
+    run = runtime.context
+    emit = emitter(runtime)
+    refused = [Refused.model_validate(entry) for entry in state["refused"]]
+    said = Context.model_validate(state["context"])
+    for n, path in enumerate(run.request.images, start=1):
+        stripper = run.stripper()
+        try:
+            study = await asyncio.to_thread(read_study, path, stripper, run.settings)
+            parts = run.parts
+            masked = await asyncio.to_thread(mask_burned_in, study, parts.text_reader(), run.identity, parts.detector())
+        except (UnreadableStudyError, DetectorError) as error:
+            if len(run.request.images) == 1:
+                raise
+            refused.append(refuse("unreadable_input", n=n, why=str(error)))
+            emit(event_of(refused[-1]))
+            continue
+        study.context = said.merged(study.context).merged(run.request.context)
+        run.studies[study.study_id] = study
+        emit(_study_event(study, stripper, masked, run.text_redacted))
+    return ThreadState(
+        question=run.scrub(state["question"]),
+        readable=len(run.studies),
+        refused=[entry.model_dump() for entry in refused],
+    )
+
+
+def _study_event(study: "Study", stripper: "HeaderStripper", masked: int | None, text_redacted: int) -> StudyEvent:
+    return StudyEvent(
+        study_id=study.study_id,
+        modality=study.modality,
+        images=study.contents.images,
+        size=study.size,
+        frames=study.frames,
+        spacing_mm=study.spacing_mm,
+        privacy=Privacy(
+            header_removed=stripper.removed,
+            header_replaced=stripper.replaced,
+            regions_masked=masked,
+            text_redacted=text_redacted,
+        ),
+        context=study.context,
+        contents=study.contents,
+    )

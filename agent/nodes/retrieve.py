@@ -1,0 +1,61 @@
+"""Looks up what is known about the question, the domain and the findings."""
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from agent.question import understand
+from agent.run import Run, emitter
+from agent.state import Numbering, ThreadState, in_focus, passages_of
+from overread.events import PassageEvent
+from overread.records import Passage
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+MOST_PASSAGES = 4
+BESIDE_AN_IMAGE = 2
+"""A question about an image alone gets no more passages than this beside its findings."""
+
+_POINTS_BACK = re.compile(
+    r"\b(it|its|this|that|these|those|they|them|their|such|the (?:finding|condition|disease))\b", re.I
+)
+
+
+async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
+    """Search the knowledge base; a ``passage`` event for each passage the engine may cite.
+
+    A passage the thread has already seen keeps its id.
+    """
+    run = runtime.context
+    numbering = Numbering(state.get("counts"))
+    known = passages_of(state)
+    images, findings = in_focus(state)
+    base = await asyncio.to_thread(run.parts.knowledge)
+    hits = await asyncio.to_thread(
+        base.search,
+        _query(state),
+        domain=images[0].domain if images else None,
+        findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
+        k=MOST_PASSAGES if understand(state["question"]).knowledge or not images else BESIDE_AN_IMAGE,
+    )
+    new: list[Passage] = []
+    for hit in hits:
+        again = next((p for p in known if p.text == hit.text and p.title == hit.title), None)
+        new.append(hit.passage(again.id if again else numbering.next("S")))
+        emitter(runtime)(PassageEvent.model_validate(new[-1].model_dump()))
+    kept = {passage.id: passage for passage in [*known, *new]}
+    return ThreadState(
+        passages=[passage.model_dump() for passage in kept.values()],
+        new_passages=[passage.id for passage in new],
+        counts=numbering.counts,
+    )
+
+
+def _query(state: ThreadState) -> str:
+    """The question, with the one before it where "it" points back to that."""
+    question = state["question"]
+    asked = [turn["text"] for turn in state.get("turns", []) if turn["role"] == "user"]
+    if asked and not understand(question).about_image and _POINTS_BACK.search(question):
+        return f"{question} {asked[-1]}"
+    return question

@@ -1,0 +1,132 @@
+"""Lets an engine write, and lets nothing it writes out but through the gate."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from agent.answer import Answer
+from agent.engines import composer, server
+from agent.engines.announcement import composer_event
+from agent.errors import EngineError
+from agent.events import Emit
+from agent.evidence import Evidence, ask_message, gather
+from agent.prompts import system_message
+from agent.refusals import event_of, explanation, refuse, told
+from agent.run import Run, emitter
+from agent.state import Refused, ThreadState
+from overread.events import EngineEvent
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from guardrails.gate import Gate
+
+REMEMBERED_TURNS = 20
+
+
+async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
+    """Refuse, or write: ``refusal``, ``engine``, ``delta``, ``claim`` and ``withheld`` events."""
+    run = runtime.context
+    emit = emitter(runtime)
+    answer = Answer(emit)
+    usage: dict[str, int] = {}
+    evidence = gather(state)
+    refused = list(evidence.refused)
+    late = None if refused else too_little(evidence, run.settings.refuse_below)
+    if late is not None:
+        emit(event_of(late))
+        refused.append(late)
+    for entry in refused:
+        answer.say(run.gate(evidence).scrub(explanation(entry)))
+    if late is None and not state["refused_question"] and not evidence.empty:
+        answer.paragraph()
+        await _write(_messages(state, run, evidence), evidence, run, answer, usage, emit)
+    turns = [
+        *state.get("turns", []),
+        {"role": "user", "text": state["question"]},
+        {"role": "assistant", "text": answer.text},
+    ]
+    return ThreadState(
+        answer=answer.text,
+        claims=[claim.model_dump() for claim in answer.claims],
+        refused=[entry.model_dump() for entry in refused],
+        usage=usage,
+        turns=turns[-2 * REMEMBERED_TURNS :],
+    )
+
+
+def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
+    """Why the evidence does not carry an answer, or ``None`` when it does.
+
+    A question about an image alone is refused when tools looked and none could decide. With a question
+    of knowledge beside it the answer goes on, and says which findings are undecided. What is decided is
+    refused when all of it together is less likely right than ``refuse_below``.
+    """
+    from guardrails.confidence import answer_confidence
+    from guardrails.refusal import refuse_low_confidence
+
+    if evidence.empty or not (evidence.about_image or evidence.passages):
+        return refuse("no_evidence")
+    if evidence.about_image:
+        findings = [seen.finding for seen in evidence.findings]
+        unsure = refuse_low_confidence(
+            answer_confidence(findings, [image.probability for image in evidence.images]), refuse_below
+        )
+        if unsure is not None:
+            return told(unsure)
+    undecided = evidence.findings and all(seen.finding.decision == "indeterminate" for seen in evidence.findings)
+    if evidence.about_image and not evidence.knowledge and undecided:
+        image = evidence.images[-1]
+        reason = evidence.findings[-1].reason
+        return refuse(
+            "low_confidence",
+            study_id=image.study_id,
+            why=reason or "a probability that lies clear of the limits at which the tool decides",
+            next_step=composer.what_would_help(evidence.findings)
+            or "Ask for a second image of the patient, or for a reader's opinion.",
+        )
+    return None
+
+
+async def _write(
+    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+) -> None:
+    """The configured server, and the composer when there is none, it fails, or nothing it says holds."""
+    fallback_from = None
+    if run.settings.llm_base_url:
+        try:
+            await _write_by_server(messages, run.gate(evidence), run, answer, usage, emit)
+        except EngineError:
+            fallback_from = server.NAME
+            answer.paragraph()
+        else:
+            return
+    if fallback_from or run.request.images:  # else it was said when the question was screened
+        emit(composer_event(fallback_from))
+    await answer.write(run.gate(evidence), _composed(messages))
+
+
+async def _write_by_server(
+    messages: list[BaseMessage], gate: "Gate", run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+) -> None:
+    name = await server.served_model(run.settings)
+    emit(EngineEvent(name=server.NAME, model=name))
+    model = server.server_model(run.settings, name)
+    if not await answer.write(gate, server.stream_text(model, messages, run.settings, usage)):
+        raise EngineError("of what the language model wrote, nothing stood up to its evidence")
+
+
+async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
+    async for chunk in composer.ComposerChatModel().astream(messages):
+        yield chunk.text
+
+
+def _messages(state: ThreadState, run: Run, evidence: Evidence) -> list[BaseMessage]:
+    """The system prompt, the turns before, and the question with its evidence."""
+    turns = state.get("turns", []) or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
+    spoken: list[BaseMessage] = [
+        (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
+        for turn in turns[-2 * REMEMBERED_TURNS :]
+    ]
+    return [system_message(), *spoken, ask_message(state["question"], evidence)]

@@ -1,0 +1,116 @@
+"""What a question asks for, and what it says of the patient.
+
+Rules, not a model: they must give the same answer on every machine, and be readable. The words are
+data, in ``prompts/question.yaml``.
+"""
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from overread.records import AgeBand, Context, Record
+
+
+class Asked(Record):
+    """What a question wants. ``about_image`` and ``knowledge`` may both hold.
+
+    ``looks_for`` are the words of findings the question names, in lower case.
+    """
+
+    about_image: bool
+    knowledge: bool
+    report: bool
+    parts: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _words() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(files("agent").joinpath("prompts/question.yaml").read_text("utf-8"))
+    return data
+
+
+@lru_cache(maxsize=8)
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{p})" for p in _words()[name]), re.IGNORECASE)
+
+
+def understand(question: str) -> Asked:
+    """What the question asks for. A question that is neither is about the image."""
+    about_image = bool(_pattern("about_image").search(question))
+    knowledge = bool(_pattern("knowledge").search(question))
+    return Asked(
+        about_image=about_image or not knowledge,
+        knowledge=knowledge,
+        report=bool(_pattern("report").search(question)),
+        parts=tuple(_parts(question)),
+    )
+
+
+def _parts(question: str) -> list[str]:
+    pieces = re.split(
+        r"(?<=[?.!;])\s+|,\s*(?:and|but)\s+(?=(?:what|how|why|when|where|which|is|are|does|do|can)\b)",
+        question,
+        flags=re.IGNORECASE,
+    )
+    return [piece.strip() for piece in pieces if piece and len(piece.strip()) > 2]
+
+
+_UNITS = {"day": 1 / 365.25, "week": 7 / 365.25, "month": 1 / 12, "year": 1.0}
+_AGE = re.compile(
+    r"\b(?P<n>\d{1,3})[\s-]*(?P<unit>day|week|month|year|yr|y/?o|mo|wk)s?(?:[\s-]*old)?\b(?P<tail>\s+(?:ago|later|history|apart))?",
+    re.IGNORECASE,
+)
+_SHORT = {"yr": "year", "yo": "year", "y/o": "year", "mo": "month", "wk": "week"}
+
+
+def age_band_of(years: float) -> AgeBand:
+    """The band of an age in years: newborn to 28 days, infant to 2, child to 12, adolescent to 18, adult to 65."""
+    bounds: list[tuple[float, AgeBand]] = [
+        (28 / 365.25, "newborn"),
+        (2, "infant"),
+        (12, "child"),
+        (18, "adolescent"),
+        (65, "adult"),
+    ]
+    return next((band for limit, band in bounds if years < limit), "elderly")
+
+
+def context_in(question: str) -> Context:
+    """What a question says of the patient and the view: "a 4-year-old", "a newborn", "AP view".
+
+    A duration ("3 weeks ago", "a cough for 2 weeks") is no age: without "old" only a number of years
+    that stands before a person's word counts.
+    """
+    return Context(age_band=_age_band(question), sex=_sex(question), view=_view(question))
+
+
+def _age_band(question: str) -> AgeBand | None:
+    for match in _AGE.finditer(question):
+        whole = match.group(0).lower()
+        unit = match.group("unit").lower()
+        unit = _SHORT.get(unit, unit)
+        after = question[match.end() : match.end() + 14]
+        says_age = "old" in whole or "y/o" in whole or "yo" in whole or bool(_pattern("person").match(after.strip()))
+        if match.group("tail") or not says_age:
+            continue
+        return age_band_of(int(match.group("n")) * _UNITS[unit])
+    bands: dict[AgeBand, list[str]] = _words()["age_bands"]
+    for band, words in bands.items():
+        if re.search(r"\b(?:" + "|".join(words) + r")\b", question, re.IGNORECASE):
+            return band
+    return None
+
+
+def _sex(question: str) -> Any:
+    for sex, words in _words()["sex"].items():
+        if re.search(r"\b(?:" + "|".join(words) + r")\b", question, re.IGNORECASE):
+            return sex
+    return None
+
+
+def _view(question: str) -> str | None:
+    match = re.search(r"\b(PA|AP|LL|CC|MLO)\b(?=\s+(?:view|film|projection|chest|x-?ray|radiograph))", question)
+    return match.group(1) if match else None

@@ -1,0 +1,32 @@
+"""What a person, a program or another agent asks."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from overread.records import Context
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One earlier turn of a conversation that its caller keeps: ``role`` is ``user`` or ``assistant``."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question, with the images it is about.
+
+    ``images`` are paths of files, folders or archives, each one study; with none, it is a question of
+    knowledge, or of the thread's earlier images.
+    ``thread`` names a conversation that is remembered; ``None`` remembers nothing.
+    ``context`` is laid over what the header says. ``frame`` picks one frame of many.
+    """
+
+    question: str
+    images: tuple[Path, ...] = ()
+    thread: str | None = None
+    context: Context = field(default_factory=lambda: Context())
+    frame: int | None = None
+    history: tuple[Turn, ...] = ()

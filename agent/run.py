@@ -1,0 +1,72 @@
+"""One run: what lives only as long as one question, and is never checkpointed.
+
+Here are the pixels, the identity list, the stream, and the gate over a run's evidence. The thread's memory is in
+``agent.state``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.events import Emit, EventStream
+from agent.parts import Parts
+from agent.request import Request
+from overread.events import Event
+from overread.records import Finding
+from overread.settings import Settings
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
+
+    from agent.evidence import Evidence
+    from guardrails.gate import Gate
+    from guardrails.phi.header import HeaderStripper
+    from guardrails.phi.identity import Identity
+    from tools.contract import Picture
+    from tools.imaging.study import Study
+
+
+@dataclass
+class Shown:
+    """What of one image a client may look at: the masked picture and what the tools drew."""
+
+    study_id: str
+    frame: int
+    display: NDArray[np.uint8]
+    pictures: dict[str, "Picture"] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """The live half of a run.
+
+    ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
+    of a text. ``keep`` hands a looked-at image to whoever shows it.
+    """
+
+    request: Request
+    settings: Settings
+    parts: Parts
+    stream: EventStream
+    identity: "Identity"
+    gate: "Callable[[Evidence], Gate]"
+    scrub: Callable[[str], str]
+    stripper: Callable[[], "HeaderStripper"]
+    keep: Callable[[Shown], None]
+    studies: dict[str, "Study"] = field(default_factory=dict)
+    shown: dict[str, Shown] = field(default_factory=dict)
+    text_redacted: int = 0
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def emitter(runtime: "Runtime[Run]") -> Emit:
+    """What a node calls to send an event: stamped, clean, and at once."""
+
+    def emit(event: Event) -> None:
+        runtime.stream_writer(runtime.context.stream.stamp(event))
+
+    return emit

@@ -1,0 +1,170 @@
+"""Outlines objects in one image: read, identity out, domain accepted, then the promptable model."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.nodes.identify import chosen_frame
+from agent.parts import Parts
+from agent.refusals import refuse
+from agent.state import Refused
+from overread.cards import CardFile, find_cards
+from overread.domains import covers, with_article, words_for
+from overread.records import Alternative, Box, Measurement, ModelRef
+
+if TYPE_CHECKING:
+    from tools.domain import DomainDecision
+    from tools.imaging.study import Study
+    from tools.segmentation.predictor import ImagePredictor, Segmenter
+    from tools.segmentation.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class ObjectFound:
+    """One object of an automatic run. ``box`` is half-open in stored pixels; ``quality`` is the overlap foretold."""
+
+    box: Box
+    area_px: int
+    quality: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What came of it.
+
+    ``mask`` bool ``(H, W)`` in the stored size and ``uncertainty`` float32 ``(H, W)`` in [0, 1] are ``None``
+    after a refusal; the latter, ``score`` and ``distrust`` are also ``None`` for automatic masks.
+    ``score`` is 1 minus the expected Dice. ``timings`` are seconds.
+    """
+
+    study_id: str
+    modality: str | None
+    frame: int
+    size: tuple[int, int]
+    spacing_mm: tuple[float, float] | None
+    domain: str | None
+    probability: float
+    alternatives: tuple[Alternative, ...]
+    refused: Refused | None = None
+    model: ModelRef | None = None
+    mask: NDArray[np.bool_] | None = None
+    uncertainty: NDArray[np.float32] | None = None
+    score: float | None = None
+    distrust: bool | None = None
+    quality: float | None = None
+    measurements: tuple[Measurement, ...] = ()
+    objects: tuple[ObjectFound, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Clock:
+    """Seconds between one call and the next, by name."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.timings: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """Note the time since the lap before under a name."""
+        now = time.monotonic()
+        self.timings[name] = round(now - self._last, 4)
+        self._last = now
+
+
+def segment_image(
+    path: Path, prompt: "Prompt | None", frame: int | None = None, model: str | None = None, parts: Parts | None = None
+) -> Segmentation:
+    """Outline what ``prompt`` points at in the image at ``path``, or without a prompt every object.
+
+    ``frame`` counts from 0; without one the middle frame is taken. ``model`` is a card's name. Raises an
+    ``OverreadError`` for a file that cannot be read, a prompt outside the image, or weights that are not
+    as their card says; an image of no domain the model is for is a refusal, not an error.
+    """
+    from guardrails.phi.header import HeaderStripper
+    from guardrails.phi.identity import Identity
+    from overread.settings import settings
+    from tools.imaging.reader import read_study
+    from tools.segmentation.checkpoints import promptable
+    from tools.segmentation.predictor import Segmenter
+
+    clock = Clock()
+    chosen = parts.settings if parts else settings()
+    parts = parts or Parts(chosen)
+    study = read_study(path, HeaderStripper(Identity()), chosen)
+    number = chosen_frame(study, frame)
+    if prompt is not None:
+        prompt.checked(study.size)
+    display = study.display(number)
+    clock.lap("read")
+    file = promptable(find_cards(chosen), model)
+    decision = parts.identifier().identify([display])[0]
+    clock.lap("domain")
+    seen = Segmentation(
+        study_id=study.study_id,
+        modality=study.modality,
+        frame=number,
+        size=study.size,
+        spacing_mm=study.spacing_mm,
+        domain=decision.label if decision.accepted else None,
+        probability=decision.probability,
+        alternatives=tuple(decision.alternatives),
+        timings=clock.timings,
+    )
+    refused = _refusal(decision, study, file)
+    if refused is not None:
+        return replace(seen, refused=refused)
+    segmenter = Segmenter(file)
+    predictor = segmenter.set_image(display, f"{study.content_hash}:{number}")
+    predictor.prepare(prompt)
+    clock.lap("embed")
+    seen = replace(seen, model=segmenter.card.ref)
+    found = _everything(predictor, seen) if prompt is None else _one(predictor, prompt, seen, segmenter)
+    clock.lap("prompt")
+    return replace(found, measurements=_measured(found.mask, study, number))
+
+
+def _refusal(decision: "DomainDecision", study: "Study", file: CardFile) -> Refused | None:
+    why = None
+    if not decision.accepted or decision.label is None:
+        why = (decision.reason or "it is of no kind I know").strip().rstrip(".")
+    elif file.card.domains and not any(covers(named, decision.label) for named in file.card.domains):
+        why = f"the model {file.card.name} is not for {with_article(words_for(decision.label))}"
+    return None if why is None else refuse("out_of_domain", study_id=study.study_id, why=why)
+
+
+def _one(predictor: "ImagePredictor", prompt: "Prompt", seen: Segmentation, segmenter: "Segmenter") -> Segmentation:
+    from tools.segmentation.uncertainty import perturbation_of, with_uncertainty
+
+    found = with_uncertainty(predictor, prompt, perturbation_of(segmenter))
+    return replace(
+        seen,
+        mask=found.mask,
+        uncertainty=found.map,
+        score=round(found.score, 4),
+        distrust=found.distrust,
+        quality=round(found.quality, 4),
+    )
+
+
+def _everything(predictor: "ImagePredictor", seen: Segmentation) -> Segmentation:
+    from tools.segmentation.automatic import automatic_masks
+
+    found = automatic_masks(predictor)
+    mask = np.zeros(seen.size, dtype=bool)
+    for one in found:
+        mask |= one.mask
+    objects = tuple(ObjectFound(one.box, int(one.mask.sum()), round(one.quality, 4)) for one in found)
+    return replace(seen, mask=mask, objects=objects)
+
+
+def _measured(mask: NDArray[np.bool_] | None, study: "Study", number: int) -> tuple[Measurement, ...]:
+    from tools.measurements import measure_mask
+
+    if mask is None or not mask.any():
+        return ()
+    return measure_mask(mask, study.spacing_mm, study.values(number), "HU" if study.modality == "CT" else "a.u.")

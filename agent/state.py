@@ -1,0 +1,149 @@
+"""What a thread remembers between questions: plain JSON, no pixels, no identity.
+
+The graph's nodes return updates to this state, and LangGraph checkpoints it. Pixels, the gate and
+the identity list live in ``agent.run.Run`` and end with the run.
+"""
+
+from typing import Any, TypedDict
+
+from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason
+
+
+class SeenImage(Record):
+    """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused."""
+
+    id: str
+    study_id: str
+    frame: int
+    modality: str | None
+    domain: str | None
+    probability: float
+    reason: str | None = None
+    context: Context
+
+
+class SeenFinding(Record):
+    """A finding, with the image and the tool it came from.
+
+    ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide.
+    """
+
+    image: str
+    tool: str
+    title: str
+    experimental: bool = False
+    finding: Finding
+    covers: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+class SeenMeasurement(Record):
+    """A measurement, with the image it was made on."""
+
+    image: str
+    measurement: Measurement
+
+
+class SeenCase(Record):
+    """A similar case, with the image it is like."""
+
+    image: str
+    case: Case
+
+
+class Refused(Record):
+    """A refusal of this run. ``image`` is the study id of the image refused, ``None`` for the question."""
+
+    reason: RefusalReason
+    message: str
+    missing: str | None = None
+    next_step: str | None = None
+    study_id: str | None = None
+
+
+class ThreadState(TypedDict, total=False):
+    """The graph's state. The first group lasts as long as the thread, the second is one run's."""
+
+    images: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    measurements: list[dict[str, Any]]
+    cases: list[dict[str, Any]]
+    passages: list[dict[str, Any]]
+    turns: list[dict[str, str]]
+    counts: dict[str, int]
+
+    question: str
+    context: dict[str, Any]
+    with_images: bool
+    readable: int
+    new_images: list[str]
+    new_passages: list[str]
+    refused: list[dict[str, Any]]
+    refused_question: bool
+    answer: str
+    claims: list[dict[str, Any]]
+    usage: dict[str, int]
+
+
+def fresh_run(question: str, context: Context, with_images: bool) -> ThreadState:
+    """The one-run fields as a new question finds them. What the thread remembers stays untouched."""
+    return ThreadState(
+        question=question,
+        context=context.model_dump(exclude_none=True),
+        with_images=with_images,
+        readable=0,
+        new_images=[],
+        new_passages=[],
+        refused=[],
+        refused_question=False,
+        answer="",
+        claims=[],
+        usage={},
+    )
+
+
+def passages_of(state: ThreadState) -> list[Passage]:
+    """Every passage of the thread, as records."""
+    return [Passage.model_validate(entry) for entry in state.get("passages", [])]
+
+
+def images_of(state: ThreadState) -> list[SeenImage]:
+    """Every image of the thread whose domain was looked at."""
+    return [SeenImage.model_validate(entry) for entry in state.get("images", [])]
+
+
+def findings_of(state: ThreadState) -> list[SeenFinding]:
+    """Every finding of the thread."""
+    return [SeenFinding.model_validate(entry) for entry in state.get("findings", [])]
+
+
+def measurements_of(state: ThreadState) -> list[SeenMeasurement]:
+    """Every measurement of the thread."""
+    return [SeenMeasurement.model_validate(entry) for entry in state.get("measurements", [])]
+
+
+def cases_of(state: ThreadState) -> list[SeenCase]:
+    """Every similar case of the thread."""
+    return [SeenCase.model_validate(entry) for entry in state.get("cases", [])]
+
+
+class Numbering:
+    """Gives out evidence ids that are unique within a thread: F1, F2, … M1 … A1 … C1 … D1 … S1 …."""
+
+    def __init__(self, counts: dict[str, int] | None = None) -> None:
+        self.counts = dict(counts or {})
+
+    def next(self, kind: str) -> str:
+        """The next id of a kind, which is one capital letter."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        return f"{kind}{self.counts[kind]}"
+
+
+def in_focus(state: ThreadState) -> tuple[list[SeenImage], list[SeenFinding]]:
+    """The images a question is about, and their findings: this run's, or else the thread's last study."""
+    images = images_of(state)
+    focus = [image for image in images if image.id in state["new_images"]]
+    if not focus and not state["with_images"]:
+        focus = images[-1:]
+    ids = {image.id for image in focus}
+    return focus, [seen for seen in findings_of(state) if seen.image in ids]

@@ -1,0 +1,109 @@
+"""What a sentence says of findings: which it names, and whether it says present, absent or undecided.
+
+A small cousin of NegEx (Chapman et al., 2001): cues before and behind a term, within its clause.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from guardrails.rules import claim_rules, rule
+
+Stance = Literal["present", "absent", "undecided"]
+
+
+def mentioned(said: str) -> list[str]:
+    """The findings of the list that a sentence names, by their first name, in order."""
+    names = dict(_terms())
+    found = (match for match in _any_term().finditer(said.lower()) if not _names_a_model(said, match.end()))
+    return list(dict.fromkeys(names[match[0]] for match in found))
+
+
+def same_finding(term: str, label: str) -> bool:
+    """Whether a label of a tool covers a term: "bacterial pneumonia" covers "pneumonia"."""
+    words = label_words(label)
+    return any(re.search(rf"\b{re.escape(form)}\b", words) for form in _forms(term))
+
+
+def polarity(said: str, label: str) -> Stance | None:
+    """What a sentence says of a label, or ``None`` when it only mentions it or does not name it."""
+    text = said.lower()
+    words = label_words(label)
+    for form in sorted({words, *_forms_in(words)}, key=len, reverse=True):
+        match = re.search(rf"\b{re.escape(form)}\b", text)
+        if match is None or _names_a_model(said, match.end()):
+            continue
+        before, after = _clause(text, match.start(), match.end())
+        if rule("hedge").search(f"{before} {after}"):
+            return "undecided"
+        if rule("negation").search(before) or rule("negation_after").match(after.lstrip()):
+            return "absent"
+        if rule("neutral").search(before) and not rule("assertion").search(before):
+            return None
+        return "present"
+    return None
+
+
+def label_words(label: str) -> str:
+    """A label in words: ``pleural_effusion`` is "pleural effusion"."""
+    return re.sub(r"[_\-/]+", " ", label).strip().lower()
+
+
+def stands_alone(said: str, passage: str, least: float = 0.5) -> bool:
+    """Whether enough of a sentence's content words are in the passage it cites for it to be drawn from there."""
+    words = [_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", said.lower()) if word not in _stop_words()]
+    if not words:
+        return False
+    there = {_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", passage.lower())}
+    return sum(word in there for word in words) >= least * len(words)
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of a text's words and numbers in order, without the words that carry no content."""
+    words = (word for word in re.findall(r"[a-z0-9][a-z0-9.-]*[a-z0-9]|[a-z0-9]", text.lower()))
+    return [_stem(word) for word in words if word not in _stop_words()]
+
+
+def _stem(word: str) -> str:
+    return re.sub(r"(?:ations?|ings?|ies|ed|es|s|ly|y|e)$", "", word) if len(word) > 4 else word
+
+
+def _clause(text: str, start: int, end: int) -> tuple[str, str]:
+    before = re.split(r"[;.!?]|\bbut\b|\bhowever\b|\balthough\b", text[:start])[-1]
+    after = re.split(r"[;.!?]|\bbut\b|\bhowever\b|\balthough\b|\band\b", text[end:])[0]
+    return before, after
+
+
+def _names_a_model(said: str, end: int) -> bool:
+    """Whether the term that ends there is part of a model's name, as in "pneumonia classifier"."""
+    following = re.match(r"(?:[ -]\w+){1,3}", said[end:])
+    return following is not None and rule("model_words").search(following[0]) is not None
+
+
+def _forms_in(words: str) -> list[str]:
+    """All forms of the findings that a label names."""
+    return [form for form, name in _terms() if re.search(rf"\b{re.escape(name)}\b", words)]
+
+
+def _forms(term: str) -> list[str]:
+    return [form for form, name in _terms() if name == term]
+
+
+@lru_cache(maxsize=1)
+def _terms() -> tuple[tuple[str, str], ...]:
+    """Every form of every finding with its first name, longest form first."""
+    out = []
+    for entry in claim_rules()["findings"].split(";"):
+        forms = [" ".join(form.split()) for form in entry.split("|")]
+        out += [(form, forms[0]) for form in forms if form]
+    return tuple(sorted(out, key=lambda pair: -len(pair[0])))
+
+
+@lru_cache(maxsize=1)
+def _any_term() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(re.escape(form) for form, _ in _terms())})\b")
+
+
+@lru_cache(maxsize=1)
+def _stop_words() -> frozenset[str]:
+    return frozenset(str(claim_rules()["stop_words"]).split())

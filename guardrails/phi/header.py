@@ -1,0 +1,229 @@
+"""Takes identity out of a DICOM header: the Basic Application Level Confidentiality Profile.
+
+Source: DICOM PS3.15, Annex E, table E.1-1 (``data/basic_profile.csv``: tag, keyword, action) with the option
+"Retain Patient Characteristics" for sex and age. Pixels are not looked at here.
+"""
+
+import csv
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator, Mapping
+from copy import copy
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from guardrails.errors import HeaderTooDeepError
+from guardrails.phi.dates import read_date
+from guardrails.phi.identity import Identity
+
+if TYPE_CHECKING:
+    from pydicom import DataElement, Dataset
+
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010, 0x7FE00001, 0x7FE00002, 0x7FE00003})
+_UID_ROOT = "2.25."
+"""Root for UIDs made from a 128-bit number (PS3.5, annex B.2)."""
+_KIND_BY_VR = {"PN": "name", "UI": "uid", "DA": "date", "DT": "date"}
+_SOP_CLASS_ROOT = "1.2.840.10008."
+
+
+class HeaderStripper:
+    """Strips the headers of one run and keeps their identifying values in ``identity``.
+
+    One stripper serves all studies of a run: the same UID always becomes the same new UID, by a
+    keyed hash whose key lives only as long as this object.
+    """
+
+    def __init__(self, identity: Identity | None = None, max_depth: int = 16) -> None:
+        self.identity = identity if identity is not None else Identity()
+        self.removed = 0
+        self.replaced = 0
+        self._max_depth = max_depth
+        self._key = secrets.token_bytes(32)
+        self._uids: dict[str, str] = {}
+
+    def dataset(self, ds: "Dataset") -> "Dataset":
+        """A stripped copy of a data set, its file meta information included.
+
+        The pixel data element is shared with the original, not copied, and neither is changed.
+        Everything needed to decode and scale pixels stays. Raises ``HeaderTooDeepError``.
+        """
+        age = _age(ds)
+        clean = self._stripped(ds, 0)
+        if age is not None:
+            clean.PatientAge = age
+        clean.PatientIdentityRemoved = "YES"
+        clean.DeidentificationMethod = "PS3.15 Basic Profile, Retain Patient Characteristics"
+        meta = getattr(ds, "file_meta", None)
+        if meta is not None:
+            clean.file_meta = self._stripped_meta(meta)
+        return clean
+
+    def metadata(self, values: Mapping[str, str]) -> None:
+        """Text that came inside a PNG or JPEG: none of it is kept, all of it is counted and remembered."""
+        for key, value in values.items():
+            self.removed += 1
+            kind = next((kind for word, kind in _rules()["metadata"].items() if word in key.lower()), None)
+            if kind is not None:
+                self.identity.add(value, kind)
+
+    def pseudonym(self, value: str) -> str:
+        """A name for whom ``value`` names: always the same for this stripper, and nothing can be told from it."""
+        return "P" + hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:12].upper()
+
+    def _stripped(self, ds: "Dataset", depth: int) -> "Dataset":
+        from pydicom import Dataset
+
+        if depth > self._max_depth:
+            raise HeaderTooDeepError("the DICOM header nests its sequences too deep to be read safely; re-export it")
+        clean = Dataset()
+        for element in _elements(ds):
+            kept = self._kept(element, depth)
+            if kept is not None:
+                clean.add(kept)
+        _copy_decoding_state(ds, clean)
+        return clean
+
+    def _kept(self, element: "DataElement", depth: int) -> "DataElement | None":
+        """The element as it may stay, or ``None`` when it goes."""
+        from pydicom import DataElement
+
+        tag = element.tag
+        if int(tag) in _PIXELS:
+            return element
+        action = _action(int(tag), element)
+        filled = not element.is_empty
+        if action != "K":
+            self._remember(element, depth)
+        if action == "X":
+            self.removed += filled
+            return None
+        if action == "U":
+            self.replaced += filled
+            return DataElement(tag, "UI", self._new_uids(element.value))
+        if action == "Z":
+            self.replaced += filled
+            return DataElement(tag, element.VR, None if element.VR != "SQ" else [])
+        if element.VR == "SQ":
+            return DataElement(tag, "SQ", [self._stripped(item, depth + 1) for item in element.value])
+        return copy(element)
+
+    def _remember(self, element: "DataElement", depth: int) -> None:
+        """Put what is removed, and all that is in it, into the list of exact matches."""
+        if depth > self._max_depth:
+            raise HeaderTooDeepError("the DICOM header nests its sequences too deep to be read safely; re-export it")
+        if element.VR == "SQ":
+            for item in element.value:
+                for inner in _elements(item):
+                    self._remember(inner, depth + 1)
+            return
+        kind = _rules()["identity"].get(element.keyword) or _KIND_BY_VR.get(str(element.VR))
+        if kind is None:
+            return
+        for value in _values(element.value):
+            if not value.startswith(_SOP_CLASS_ROOT):
+                self.identity.add(value, kind)
+
+    def _stripped_meta(self, meta: "Dataset") -> Any:
+        from pydicom.dataset import FileMetaDataset
+
+        clean = FileMetaDataset()
+        for keyword in ("FileMetaInformationVersion", "MediaStorageSOPClassUID", "TransferSyntaxUID"):
+            if keyword in meta:
+                setattr(clean, keyword, getattr(meta, keyword))
+        if "MediaStorageSOPInstanceUID" in meta:
+            self._remember(meta["MediaStorageSOPInstanceUID"], 0)
+            clean.MediaStorageSOPInstanceUID = self._new_uids(meta.MediaStorageSOPInstanceUID)
+        return clean
+
+    def _new_uids(self, value: object) -> Any:
+        uids = [self._new_uid(uid) for uid in _values(value)]
+        return uids if len(uids) != 1 else uids[0]
+
+    def _new_uid(self, uid: str) -> str:
+        if not uid or uid.startswith(_SOP_CLASS_ROOT):
+            return uid
+        if uid not in self._uids:
+            digest = hmac.new(self._key, uid.encode(), hashlib.sha256).digest()
+            self._uids[uid] = _UID_ROOT + str(int.from_bytes(digest[:16], "big"))
+        return self._uids[uid]
+
+
+def _elements(ds: "Dataset") -> Iterator["DataElement"]:
+    """The elements of a data set; one whose value cannot be read comes as an empty one of its tag."""
+    from pydicom import DataElement
+
+    for tag in sorted(ds.keys()):
+        try:
+            yield ds[tag]
+        except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError, OverflowError):
+            yield DataElement(tag, "UN", b"")
+
+
+def _action(tag: int, element: "DataElement") -> str:
+    """What happens to an element: ``K`` keep (cleaned inside), ``X`` remove, ``Z`` empty, ``U`` new UID.
+
+    The profile's ``D`` (a dummy value) is done as ``Z``: nothing here writes files that must conform.
+    Private elements, curves and overlays go. Text and dates that no table names go as well.
+    """
+    group = tag >> 16
+    if group % 2 or group & 0xFF00 in (0x5000, 0x6000) or group in (0x0004, 0xFFFA, 0xFFFC):
+        return "X"
+    if element.keyword in _rules()["keep"]:
+        return "K"
+    listed = _profile().get(tag)
+    if listed is None:
+        return "X" if str(element.VR) in _rules()["remove_vr"] or not element.keyword else "K"
+    if "U" in listed:
+        return "U" if str(element.VR) == "UI" else "K"
+    if listed == "D" and str(element.VR) == "SQ":
+        return "K" if element.keyword in _rules()["clean_inside"] else "X"
+    return "X" if listed.startswith("X") else "Z"
+
+
+def _values(value: object) -> list[str]:
+    if value is None or isinstance(value, bytes):
+        return []
+    if isinstance(value, (str, int, float)) or not hasattr(value, "__iter__"):
+        return [str(value)]
+    if type(value).__name__ == "PersonName":
+        return [str(value)]
+    return [str(one) for one in value]
+
+
+def _age(ds: "Dataset") -> str | None:
+    """The patient's age as a DICOM age string, given or from two dates, everything above 89 made 90."""
+    given = str(ds.get("PatientAge", "") or "").strip().upper()
+    if given[:3].isdigit() and given[3:] in ("D", "W", "M", "Y"):
+        return "090Y" if given.endswith("Y") and int(given[:3]) > 89 else given
+    born, seen = (read_date(str(ds.get(word, "") or "")) for word in ("PatientBirthDate", "StudyDate"))
+    if born is None or seen is None or seen < born:
+        return None
+    days = (seen - born).days
+    if days < 365 * 2:
+        return f"{days // 30:03d}M"
+    return f"{min(int(days / 365.25), 90):03d}Y"
+
+
+def _copy_decoding_state(ds: "Dataset", clean: "Dataset") -> None:
+    """How the bytes of the original were encoded: pydicom decodes pixels by it."""
+    implicit_vr, little_endian = getattr(ds, "original_encoding", (None, None))
+    if implicit_vr is not None:
+        clean.set_original_encoding(implicit_vr, little_endian, ds.original_character_set)
+
+
+@lru_cache(maxsize=1)
+def _profile() -> dict[int, str]:
+    lines = files("guardrails.phi").joinpath("data/basic_profile.csv").read_text(encoding="utf-8").splitlines()
+    return {int(row["tag"], 16): row["action"] for row in csv.DictReader(lines)}
+
+
+@lru_cache(maxsize=1)
+def _rules() -> dict[str, Any]:
+    rules = yaml.safe_load(files("guardrails.phi").joinpath("data/header_rules.yaml").read_text(encoding="utf-8"))
+    for key in ("keep", "clean_inside", "remove_vr"):
+        rules[key] = frozenset(rules[key])
+    return dict(rules)

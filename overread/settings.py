@@ -1,0 +1,61 @@
+"""One settings object for all rooms, read from ``OVERREAD_*`` environment variables."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _user_folder(variable: str, default: str) -> Path:
+    import os
+
+    base = os.environ.get(variable)
+    return (Path(base) if base else Path.home() / default) / "overread"
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. Each field is the variable ``OVERREAD_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="OVERREAD_", frozen=True, extra="ignore")
+
+    models: Path | None = Field(None, description="Folder of model cards and weights, looked in first.")
+    cache: Path = Field(
+        default_factory=lambda: _user_folder("XDG_CACHE_HOME", ".cache"),
+        description="Folder for pulled weights and caches; safe to delete.",
+    )
+    state: Path = Field(
+        default_factory=lambda: _user_folder("XDG_STATE_HOME", ".local/state"),
+        description="Folder for threads and logs; what a thread remembers lives here.",
+    )
+    knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
+
+    llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")
+    llm_model: str | None = Field(None, description="Model name to ask the server for; unset: its first model.")
+    llm_api_key: SecretStr = Field(SecretStr("none"), description="Key for the server.")
+    llm_first_token_s: float = Field(20.0, gt=0, description="Seconds to wait for the first token.")
+    llm_stall_s: float = Field(10.0, gt=0, description="Seconds to wait between two tokens.")
+    llm_max_tokens: int = Field(700, gt=0, description="Most tokens one answer may take.")
+
+    node_timeout_s: float = Field(120.0, gt=0, description="Seconds one step of a run may take.")
+    answer_timeout_s: float = Field(300.0, gt=0, description="Seconds the tools, or the writing, may take together.")
+    tool_timeout_s: float = Field(60.0, gt=0, description="Seconds one tool may take.")
+    refuse_below: float = Field(0.5, ge=0, le=1, description="Refuse when the answer's confidence is below this.")
+
+    max_file_bytes: int = Field(512 * 2**20, gt=0, description="Largest file read, in bytes.")
+    max_pixels: int = Field(100_000_000, gt=0, description="Most pixels (rows x columns) in one frame.")
+    max_frames: int = Field(4_096, gt=0, description="Most frames in one study.")
+    max_decoded_bytes: int = Field(2 * 2**30, gt=0, description="Most bytes all decoded frames may take.")
+    max_inflated_bytes: int = Field(512 * 2**20, gt=0, description="Most bytes a deflated file may inflate to.")
+    max_files: int = Field(10_000, gt=0, description="Most files in one folder or zip archive.")
+    max_study_bytes: int = Field(4 * 2**30, gt=0, description="Most bytes the files of a folder or zip may have.")
+    max_sequence_depth: int = Field(16, gt=0, description="Deepest nesting of DICOM sequences read.")
+
+    host: str = Field("127.0.0.1", description="Address the chat page listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the chat page listens on.")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once. Tests pass their own ``Settings`` instead."""
+    return Settings()

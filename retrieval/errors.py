@@ -1,0 +1,21 @@
+"""The errors of retrieval. Messages name the note, reference or file, and what to do."""
+
+from overread.errors import OverreadError
+
+
+class RetrievalError(OverreadError):
+    """Base of retrieval's errors."""
+
+    code = "retrieval_failed"
+
+
+class NoteError(RetrievalError):
+    """A note or the reference list is malformed, or a note names a reference that is not listed."""
+
+    code = "bad_note"
+
+
+class IndexCacheError(RetrievalError):
+    """A cached index is not what was written: truncated, changed, or of another version."""
+
+    code = "bad_index"

@@ -1,0 +1,149 @@
+"""Serves the chat page: FastAPI, Gradio and the assistant in one process and one event loop."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from overread.errors import OverreadError
+from overread.settings import Settings
+from serve.errors import ArgumentsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from agent.parts import Parts
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+SHUTDOWN_WAIT_S = 2
+_PREFIX = "overread-chat-"
+
+
+def serve_chat(settings: Settings, host: str, port: int, open_page: bool = False) -> None:
+    """Serve until Ctrl-C. Port 0 takes any free one. Raises ``ArgumentsError`` when the address cannot be had."""
+    listener = _listen(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+    # The server passes a SIGTERM on when it has ended; as an exception it lets the folder be deleted too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    with private_folder() as folder:
+        _quiet_gradio(folder)
+        import uvicorn
+
+        class Server(uvicorn.Server):
+            """Says where the page is once it is there."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                print(f"Overread's chat page is at {address} (Ctrl-C ends it)", flush=True)  # noqa: T201
+                if open_page:
+                    webbrowser.open(address)
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                # Open pages hold a connection for good; that it is cut is no error to report.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                await super().shutdown(sockets)
+
+        config = uvicorn.Config(
+            chat_app(settings, folder, host),
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_WAIT_S,
+        )
+        Server(config).run(sockets=[listener])
+
+
+def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "FastAPI":
+    """The page as an application. ``folder`` is private and holds uploads until they were read.
+
+    Import Gradio only after ``GRADIO_TEMP_DIR`` was set: it reads that once.
+    """
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from serve.chat.headers import KeepToItself
+    from serve.chat.page import ChatPage, build_page, script, style, theme
+    from serve.chat.session import Sessions
+
+    sessions = Sessions(folder)
+    page = ChatPage(settings, sessions)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        import asyncio
+
+        from agent.assistant import Assistant
+
+        async with Assistant(settings) as assistant:
+            page.assistant = assistant
+            warming = asyncio.create_task(asyncio.to_thread(_warm, assistant.parts))
+            yield
+            await sessions.end_all(assistant)
+            await warming
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(KeepToItself)
+    if host in LOOPBACK:
+        # Another site's page must not reach this one by a name of its own that points here.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
+    gr.mount_gradio_app(
+        app,
+        build_page(page),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        max_file_size=settings.max_file_bytes,
+        theme=theme(),
+        css=style(),
+        js=script(),
+    )
+    return app
+
+
+def _warm(parts: "Parts") -> None:
+    """Load what every answer needs, so that the first is quick. The run that needs a broken part tells of it."""
+    for part in (parts.detector, parts.identifier, parts.registry, parts.knowledge):
+        with suppress(OverreadError):
+            part()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ArgumentsError(
+            f"cannot listen on port {port} of that address ({error.strerror or type(error).__name__});"
+            " choose another with --port"
+        ) from None
+
+
+def _quiet_gradio(folder: Path) -> None:
+    """No reports to anybody, no look at other hosts, and uploads in our own folder."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["GRADIO_TEMP_DIR"] = str(folder / "uploads")
+    (folder / "uploads").mkdir(mode=0o700)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder of mode 0700 that goes with this process; what a killed one left behind goes now."""
+    base = Path(tempfile.gettempdir())
+    for left in base.glob(f"{_PREFIX}*"):
+        owner = left.name.removeprefix(_PREFIX).split("-")[0]
+        if left.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=base) as folder:
+        yield Path(folder)

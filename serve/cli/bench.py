@@ -1,0 +1,61 @@
+"""``overread bench``: measures this machine, or a room, against a baseline of the same run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evaluation.speed import Timing
+
+EXAMPLES = """
+Examples:
+
+  overread bench speed
+
+  overread bench speed --image chest.jpg --repeats 5 --json
+"""
+
+app = typer.Typer(help="Measure speed on this machine.", rich_markup_mode=None, epilog=EXAMPLES)
+
+
+@app.callback()
+def bench() -> None:
+    """Measurements, each beside a baseline of the same run."""
+
+
+@app.command("speed")
+def speed(
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="An image; else a drawn one.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=50, help="How often each is measured; the median is shown.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """How long the commands take, cold and warm."""
+    from evaluation.speed import measure
+    from serve.arguments import check_images
+    from serve.cli.output import own_stdout
+
+    if image is not None:
+        check_images([image])
+
+    with own_stdout() as out:
+        timings = measure(repeats, image)
+        out.write(_json(timings) if as_json else _table(timings))
+
+
+def _json(timings: "list[Timing]") -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps([{**asdict(timing), "ratio": round(timing.ratio, 3)} for timing in timings]) + "\n"
+
+
+def _table(timings: "list[Timing]") -> str:
+    lines = [f"{'what':<34}{'seconds':>9}{'bar':>7}{'ratio':>8}  baseline"]
+    for timing in timings:
+        bar = f"{timing.bar_s:g}" if timing.bar_s is not None else ""
+        lines.append(
+            f"{timing.name:<34}{timing.seconds:>9.2f}{bar:>7}{timing.ratio:>8.2f}  {timing.baseline}"
+            f" ({timing.baseline_s:.2f} s)"
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,101 @@
+"""A real HTTP server that speaks OpenAI's streaming protocol, well or badly, on loopback.
+
+The first part of the path chooses how it behaves: ``http://127.0.0.1:PORT/breaks-off/v1``.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: "FakeServer"
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing: the tests' output is theirs."""
+
+    def do_GET(self) -> None:
+        if self._behaviour() == "lists-nonsense":
+            return self._send(200, b"<html>hello</html>")
+        if self._behaviour() == "lists-nothing":
+            return self._send(200, b'{"data": []}')
+        return self._send(200, b'{"object": "list", "data": [{"id": "tiny", "object": "model"}]}')
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append(body)
+        behaviour = self._behaviour()
+        if behaviour == "fails":
+            return self._send(500, b'{"error": {"message": "out of memory"}}')
+        if behaviour == "nonsense":
+            return self._send(200, b"]]]] not json", "text/event-stream")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        if behaviour == "never-starts":
+            self.server.released.wait(30)
+            return None
+        if behaviour == "asks-for-a-tool":
+            call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "rm", "arguments": "{}"}}
+            self._event({"tool_calls": [call]})
+            return self._end()
+        for piece in self.server.script:
+            self._event({"content": piece})
+            if behaviour == "breaks-off":
+                return self.connection.close()
+            if behaviour == "stalls":
+                self.server.released.wait(30)
+                return None
+        return self._end()
+
+    def _behaviour(self) -> str:
+        return self.path.split("/")[1]
+
+    def _send(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _event(self, delta: dict[str, object], finish: str | None = None) -> None:
+        choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish}
+        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "tiny", "choices": [choice]}
+        self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        self.wfile.flush()
+
+    def _end(self) -> None:
+        self._event({}, finish="stop")
+        self.wfile.write(b"data: [DONE]\n\n")
+
+
+class FakeServer(ThreadingHTTPServer):
+    """Keeps what it was asked in ``requests``; writes the pieces in ``script``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[dict[str, object]] = []
+        self.script: list[str] = []
+        self.released = threading.Event()
+
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{behaviour}/v1"
+
+
+@pytest.fixture
+def llm_server() -> Iterator[FakeServer]:
+    server = FakeServer()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,114 @@
+"""A real server process with the page, and a real browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+class ChatServer:
+    """``overread chat`` on a free port, in a process of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.temporary = Path(environment["TMPDIR"])
+        self.state = Path(environment["OVERREAD_STATE"])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "serve.cli", "chat", "--port", "0"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert "http://" in line, self._process.communicate()[1]
+        self.url = "http://" + line.split("http://")[1].split()[0]
+
+    def uploads(self) -> list[Path]:
+        """The uploaded files that lie on the disk now; Gradio's empty placeholders do not count."""
+        return [path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size]
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """End it, as Ctrl-C does: the exit code, and what was written to stderr."""
+        if self._process.poll() is None:
+            self._process.send_signal(by)
+        _, err = self._process.communicate(timeout=60)
+        return self._process.returncode, err
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[..., Any]:
+    """Starts a server of one's own; a context manager that ends it."""
+
+    @contextmanager
+    def start(**more: str) -> Iterator[ChatServer]:
+        folder = tmp_path_factory.mktemp("chat")
+        (folder / "tmp").mkdir()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVERREAD_", "GRADIO_"))}
+        own = {"OVERREAD_STATE": str(folder / "state"), "OVERREAD_CACHE": str(cache), "TMPDIR": str(folder / "tmp")}
+        server = ChatServer(kept | own | more)
+        try:
+            yield server
+        finally:
+            server.end()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def chat_server(start_server: Callable[..., Any]) -> Iterator[ChatServer]:
+    with start_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def slow_chat(start_server: Callable[..., Any], module_silent_server: Any) -> Iterator[tuple[ChatServer, Any]]:
+    """A page whose configured language model server takes questions and never answers; and that server."""
+    with start_server(**module_silent_server.environment()) as server:
+        yield server, module_silent_server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium. Not for the whole session: Playwright's loop must not run beside asynchronous tests."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with playwright.sync_playwright() as running:
+        try:
+            started = running.chromium.launch(executable_path=found, args=ARGUMENTS)
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium can be started: {str(error).splitlines()[0]}")
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, chat_server: ChatServer) -> Iterator[Callable[..., Any]]:
+    """Opens the page as a visitor of its own. Every request to another host is a failure of the test."""
+    contexts: list[Any] = []
+    strangers: list[str] = []
+
+    def open_(server: ChatServer = chat_server, width: int = 1280, scheme: str = "light") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+
+        def look(request: Any) -> None:
+            if not request.url.startswith((server.url, "data:", "blob:")):
+                strangers.append(request.url)
+
+        page.on("request", look)
+        page.goto(server.url)
+        page.wait_for_selector("button#ask")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert strangers == []

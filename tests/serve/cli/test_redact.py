@@ -1,0 +1,41 @@
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+Overread = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_receipt_is_one_object_and_names_no_file(overread: Overread, tmp_path: Path) -> None:
+    folder = tmp_path / "John_Smith"
+    folder.mkdir()
+    (folder / "John_Smith.txt").write_text("Seen by Dr. John Smith on 3 March 2020.", "utf-8")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    done = overread("redact", folder, "-o", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    receipt = json.loads(done.stdout)
+    assert (receipt["redacted"], receipt["failed"]) == (1, 1)
+    assert receipt["removed"]["date"] == 1
+    assert "Smith" not in done.stdout + done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0001.txt"]
+
+
+def test_the_receipt_in_words(overread: Overread, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"text": "Mr. John Smith coughs.", "id": 1}\n', "utf-8")
+    done = overread("redact", tmp_path / "q.jsonl", "-o", tmp_path / "clean.jsonl")
+    assert done.returncode == 0
+    assert "1 name" in done.stdout
+    assert "without a look: id" in done.stdout
+    (line,) = (tmp_path / "clean.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(line)["spans"][0]["kind"] == "name"
+
+
+def test_all_bad_is_exit_code_2_and_one_line(overread: Overread, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"text": "a"}\nJohn Smith\n', "utf-8")
+    done = overread("redact", tmp_path / "q.jsonl", "-o", tmp_path / "clean.jsonl", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("overread: line 2: ")
+    assert "Smith" not in done.stderr
+    assert not (tmp_path / "clean.jsonl").exists()
+    nowhere = overread("redact", tmp_path / "none.dcm", "-o", tmp_path / "out")
+    assert (nowhere.returncode, nowhere.stdout, nowhere.stderr.count("\n")) == (2, "", 1)

@@ -1,0 +1,183 @@
+"""Findings on chest X-rays: calibrated probabilities with intervals, three-way decisions, heatmaps.
+
+Everything that differs between classifiers is in their cards; this module holds none of it.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overread.cards import CardFile, Label, ModelCard
+from overread.domains import covers, words_for
+from overread.errors import CardError
+from overread.records import Finding, Region
+from tools.calibration import LogisticCalibration, decide, read_calibration
+from tools.contract import Picture, ToolImage, ToolOutput
+from tools.errors import ToolError
+from tools.networks import activation_network, square
+from tools.weights import fill, read_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Floats = NDArray[np.float32]
+HOT = 0.75
+"""The part of the heatmap's peak that a cell must reach to belong to the box of a finding."""
+
+
+class Findings:
+    """A classifier with exact class activation maps, as its card describes it. Implements ``Tool``.
+
+    Several networks may speak together: the weights of each have names that start with its number
+    and a dot; their maps are averaged, over the image and its mirror image.
+    """
+
+    def __init__(self, file: CardFile) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._networks: list[nn.Module] | None = None
+        card = file.card
+        try:
+            self._size = int(card.input["size"])
+            self._widths = tuple(int(n) for n in card.input["widths"])
+            self._depths = tuple(int(n) for n in card.input["depths"])
+            self._members = int(card.input["members"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CardError(f"card {card.name}: its input must name size, widths, depths and members") from error
+        if not (32 <= self._size <= 1024 and 1 <= self._members <= 8 and len(self._widths) == len(self._depths) >= 3):
+            raise CardError(f"card {card.name}: the size, widths, depths or members of its input are out of range")
+        self._calibrations = [read_calibration(card.name, card.calibration, label.name) for label in card.labels]
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self._file.card.name
+
+    @property
+    def card(self) -> ModelCard:
+        """The card."""
+        return self._file.card
+
+    def run(self, images: Sequence[ToolImage]) -> list[ToolOutput]:
+        """One output an image, in order; networks run once for all images the card may speak for.
+
+        An image of a patient outside the card's population, or of whom too little is known, gets
+        ``indeterminate`` findings with no probability, and the reason.
+
+        Raises ``ToolError`` for an image of a domain the card does not name, ``CardError`` for weights
+        that are missing or altered.
+        """
+        for image in images:
+            if not any(covers(named, image.domain) for named in self.card.domains):
+                raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
+        misfits = [self.card.population.misfit(image.context) for image in images]
+        fitting = [image.display for image, misfit in zip(images, misfits, strict=True) if misfit is None]
+        maps = iter(self.maps(fitting))
+        return [
+            self._unfit(misfit) if misfit is not None else self._output(image.display.shape[:2], next(maps))
+            for image, misfit in zip(images, misfits, strict=True)
+        ]
+
+    def maps(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
+        """Class activation maps, float32 ``(N, labels, S/16, S/16)``; the mean of a map is its label's logit.
+
+        Each image is uint8 ``(H, W, 3)`` RGB of any size; only its grey is used.
+        """
+        import torch
+
+        networks = self._load()
+        cells = self._size // 16
+        if not images:
+            return np.zeros((0, len(self.card.labels), cells, cells), dtype=np.float32)
+        out = []
+        for begin in range(0, len(images), 32):
+            pixels = np.stack([grey_square(image, self._size) for image in images[begin : begin + 32]])
+            with torch.inference_mode():
+                x = torch.from_numpy(pixels)[:, None].float() / 255
+                both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
+                out.append((sum(both[1:], both[0]) / (2 * len(both))).numpy())
+        return np.concatenate(out)
+
+    def _load(self) -> "list[nn.Module]":
+        with self._lock:
+            if self._networks is None:
+                tensors, _ = read_weights(self._file)
+                labels = len(self.card.labels)
+                self._networks = [
+                    fill(activation_network(labels, self._widths, self._depths), tensors, f"{k}.", self.name)
+                    for k in range(self._members)
+                ]
+            return self._networks
+
+    def _unfit(self, misfit: str) -> ToolOutput:
+        findings = tuple(
+            Finding(id=f"F{k}", label=label.name, probability=None, decision="indeterminate")
+            for k, label in enumerate(self.card.labels, 1)
+        )
+        return ToolOutput(findings=findings, reason=misfit)
+
+    def _output(self, shape: tuple[int, ...], maps: Floats) -> ToolOutput:
+        findings, pictures = [], []
+        for number, (label, calibration, cells) in enumerate(
+            zip(self.card.labels, self._calibrations, maps, strict=True), 1
+        ):
+            finding, picture = self._finding(number, label, calibration, cells, (shape[0], shape[1]))
+            findings.append(finding)
+            pictures.append(picture)
+        return ToolOutput(findings=tuple(findings), pictures=tuple(pictures))
+
+    def _finding(
+        self, number: int, label: Label, calibration: LogisticCalibration | None, cells: Floats, shape: tuple[int, int]
+    ) -> tuple[Finding, Picture]:
+        score = float(cells.mean())
+        probability = calibration.probability(score) if calibration else None
+        interval = calibration.interval(score) if calibration else None
+        decision = decide(label, probability)
+        heat = heatmap(cells, shape)
+        picture = Picture(id=f"A{number}", kind="heatmap", pixels=heat)
+        region = Region(box=hot_box(cells, shape), artifact=picture.id) if decision == "present" else None
+        finding = Finding(
+            id=f"F{number}",
+            label=label.name,
+            probability=probability,
+            interval=interval,
+            decision=decision,
+            region=region,
+        )
+        return finding, picture
+
+
+def grey_square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The grey of an RGB image, stretched to a square: uint8 ``(size, size)``."""
+    grey = square(image, size).astype(np.float32).mean(axis=2)
+    return np.asarray(np.rint(grey), dtype=np.uint8)
+
+
+def heatmap(cells: Floats, shape: tuple[int, int]) -> Floats:
+    """A class activation map at the image's own size: float32 ``(H, W)`` in [0, 1], the logistic of its cells."""
+    from PIL import Image
+
+    chance = 1 / (1 + np.exp(-np.clip(cells, -30, 30).astype(np.float32)))
+    picture = Image.fromarray(chance).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(picture, dtype=np.float32), 0, 1)
+
+
+def hot_box(cells: Floats, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The half-open box ``(x0, y0, x1, y1)`` in an image of ``shape`` round the hottest area of a map.
+
+    The area is the cells joined to the hottest one whose height above the map's least is at least
+    ``HOT`` of its.
+    """
+    from scipy import ndimage
+
+    height = cells - cells.min()
+    areas, _ = ndimage.label(height >= HOT * height.max())
+    peak = np.unravel_index(int(height.argmax()), height.shape)
+    rows, columns = np.nonzero(areas == areas[peak])
+    rows_high, columns_wide = cells.shape
+    y0, y1 = rows.min() * shape[0] // rows_high, -(-(rows.max() + 1) * shape[0] // rows_high)
+    x0, x1 = columns.min() * shape[1] // columns_wide, -(-(columns.max() + 1) * shape[1] // columns_wide)
+    return int(x0), int(y0), int(max(x1, x0 + 1)), int(max(y1, y0 + 1))

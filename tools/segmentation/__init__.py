@@ -1,0 +1,1 @@
+"""Promptable segmentation: SAM by card, one predictor, its uncertainty, and automatic masks."""

@@ -1,0 +1,66 @@
+"""Fits what a card's calibration holds: the logistic map with its uncertainty, and the decision band."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.calibration import LogisticCalibration
+from training.measure import Floats, proportion
+
+SUREST_DOUBT = 0.7
+"""No decision is made below this probability of being right, however low the risk of the whole group."""
+
+
+def fit_logistic(
+    score: Floats, truth: NDArray[np.bool_], weight: Floats, groups: Sequence[str], rounds: int = 200, seed: int = 0
+) -> LogisticCalibration:
+    """Platt's map on the calibration pictures, with the covariance found by drawing their patients again."""
+    slope, offset = _platt(score, truth, weight)
+    generator = np.random.default_rng(seed)
+    keys, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    members = [np.flatnonzero(inverse == number) for number in range(len(keys))]
+    drawn = []
+    for _ in range(rounds):
+        rows = np.concatenate([members[k] for k in generator.integers(0, len(keys), len(keys))])
+        if truth[rows].any() and not truth[rows].all():
+            drawn.append(_platt(score[rows], truth[rows], weight[rows]))
+    spread = np.cov(np.array(drawn).T)
+    return LogisticCalibration(slope, offset, spread[0, 0], spread[1, 1], spread[0, 1])
+
+
+def _platt(score: Floats, truth: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=100.0, max_iter=200).fit(score[:, None], truth, sample_weight=weight)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def decision_band(
+    probability: Floats, truth: NDArray[np.bool_], weight: Floats, risk: float = 0.05
+) -> tuple[float | None, float | None]:
+    """``(absent_below, present_from)``: the widest decisions whose error is at most ``risk``.
+
+    The error of a decision is bounded from above by Wilson's 95 % interval, with the number of
+    pictures that the weights are worth (Kish). ``None`` where no threshold is safe enough.
+    """
+    present = [t for t in _steps(probability) if _upper(~truth, weight, probability >= t) <= risk]
+    absent = [t for t in _steps(probability) if _upper(truth, weight, probability < t) <= risk]
+    present_from = max(min(present), SUREST_DOUBT) if present else None
+    absent_below = min(max(absent), 1 - SUREST_DOUBT) if absent else None
+    return absent_below, present_from
+
+
+def _steps(probability: Floats) -> list[float]:
+    return [
+        round(float(t), 3) for t in np.arange(0.01, 1.0, 0.01) if (probability >= t).any() and (probability < t).any()
+    ]
+
+
+def _upper(wrong: NDArray[np.bool_], weight: Floats, chosen: NDArray[np.bool_]) -> float:
+    if not chosen.any():
+        return 1.0
+    w = weight[chosen]
+    worth = w.sum() ** 2 / (w**2).sum()
+    share = float((w * wrong[chosen]).sum() / w.sum())
+    return proportion(round(share * worth), round(worth))[1] if worth >= 1 else 1.0

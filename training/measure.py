@@ -1,0 +1,66 @@
+"""Figures with their intervals. Resampling is by patient, since pictures of one person are alike."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def auroc(truth: NDArray[np.bool_], score: Floats, weight: Floats | None = None) -> float:
+    """Area under the ROC curve; 0.5 when one class is missing."""
+    from sklearn.metrics import roc_auc_score
+
+    if truth.all() or not truth.any():
+        return 0.5
+    return float(roc_auc_score(truth, score, sample_weight=weight))
+
+
+def ece(correct: NDArray[np.bool_], probability: Floats, weight: Floats | None = None, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal count (Naeini et al., 2015; adaptive bins)."""
+    weight = np.ones(len(probability)) if weight is None else weight
+    order = np.argsort(probability, kind="stable")
+    gap = 0.0
+    for part in np.array_split(order, min(bins, len(order))):
+        mass = weight[part].sum()
+        if mass > 0:
+            gap += abs((weight[part] * (probability[part] - correct[part])).sum())
+    return float(gap / weight.sum())
+
+
+def balanced(truth: NDArray[np.bool_]) -> Floats:
+    """Weights that make both classes count the same; their mean is 1."""
+    share = truth.mean()
+    if share in (0, 1):
+        return np.ones(len(truth))
+    return np.where(truth, 0.5 / share, 0.5 / (1 - share))
+
+
+def bootstrap(
+    figure: Callable[[NDArray[np.intp]], float],
+    groups: Sequence[str],
+    rounds: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """A percentile interval of ``figure``, which takes row numbers, by drawing whole groups again."""
+    generator = np.random.default_rng(seed)
+    keys, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    members = [np.flatnonzero(inverse == number) for number in range(len(keys))]
+    values = []
+    for _ in range(rounds):
+        drawn = generator.integers(0, len(keys), len(keys))
+        values.append(figure(np.concatenate([members[number] for number in drawn])))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return round(float(low), 4), round(float(high), 4)
+
+
+def proportion(right: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a proportion (Wilson, 1927)."""
+    if n == 0:
+        return 0.0, 1.0
+    z, p = 1.959964, right / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
