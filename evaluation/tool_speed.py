@@ -1,0 +1,109 @@
+"""How fast an image is identified and its findings looked for, beside a plain OpenCLIP loop; and the memory of one run.
+
+Each time is a median an image on this machine; the ratio to the baseline of the same run says more than the seconds.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.speed import Timing, synthetic_image
+from overread.cards import find_cards
+from overread.records import Context
+from tools.contract import ToolImage
+from tools.domain import domain_identifier
+from tools.registry import ToolRegistry
+
+BATCH = 16
+"""Images that are looked at together."""
+
+BAR_S = 0.15
+"""An image's domain and findings together, warm."""
+
+MEMORY_BAR_MIB = 1536.0
+
+PATIENT = Context(age_band="child", view="AP")
+"""Lets the models for chest X-rays, mammograms and the like decide as far as they can."""
+
+
+def measure_tools(repeats: int = 5) -> list[Timing]:
+    """All timings, each the median of ``repeats``, on drawn images of 512 x 512 pixels."""
+    with TemporaryDirectory(prefix="overread-bench-") as folder:
+        from PIL import Image
+
+        with Image.open(synthetic_image(Path(folder) / "image.png")) as picture:
+            image = np.asarray(picture.convert("RGB"))
+    images = [np.roll(image, 7 * number, axis=1) for number in range(BATCH)]
+    identifier, registry = domain_identifier(), ToolRegistry(find_cards())
+    plain = _plain_clip()
+    one = _median(lambda: plain(images[:1]), repeats)
+    loop = _median(lambda: plain(images), repeats) / BATCH
+    timings = [
+        Timing("domain, one image", _median(lambda: identifier.identify(images[:1]), repeats), None, _PLAIN, one),
+        Timing("domain, a batch", _median(lambda: identifier.identify(images), repeats) / BATCH, None, _PLAIN, loop),
+    ]
+    for domain in ("xray/chest", "mr/brain", "dermoscopy"):
+        tools = [tool for tool in registry.tools_for(domain) if tool.card.task == "classification"]
+        shown = [ToolImage(display=picture, domain=domain, context=PATIENT) for picture in images]
+
+        def both(tools=tools, shown=shown, count: int = 1) -> None:  # type: ignore[no-untyped-def]
+            identifier.identify([one.display for one in shown[:count]])
+            for tool in tools:
+                tool.run(shown[:count])
+
+        single = _median(both, repeats)
+        batch = _median(lambda both=both: both(count=BATCH), repeats) / BATCH  # type: ignore[misc]
+        timings.append(Timing(f"domain and findings, {domain}", single, BAR_S, _PLAIN, one))
+        timings.append(Timing("the same, a batch", batch, BAR_S, _PLAIN, loop))
+    return timings
+
+
+_PLAIN = "open_clip ViT-B-32 loop"
+
+
+def _plain_clip() -> Callable[[list[NDArray[np.uint8]]], None]:
+    """OpenCLIP's ViT-B/32 with random weights, one image after another, as its own examples do it."""
+    import open_clip
+    import torch
+    from PIL import Image
+
+    model, _, prepare = open_clip.create_model_and_transforms("ViT-B-32", pretrained=None)
+    model.eval()
+
+    def run(images: list[NDArray[np.uint8]]) -> None:
+        with torch.inference_mode():
+            for image in images:
+                model.encode_image(prepare(Image.fromarray(image))[None])
+
+    return run
+
+
+def memory_of_ask() -> float:
+    """The most memory that one ``overread ask`` about one image held, in MiB (the peak resident set)."""
+    with TemporaryDirectory(prefix="overread-bench-") as folder:
+        picture = synthetic_image(Path(folder) / "image.png")
+        command = [sys.executable, "-m", "serve.cli", "ask", str(picture), "What do you see?"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError("overread ask did not end well; run overread doctor")
+    return used.ru_maxrss / 1024
+
+
+def _median(once: Callable[[], object], repeats: int) -> float:
+    once()
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        once()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
