@@ -84,7 +84,7 @@ def read_checksums(given: list[str], entry: "CatalogueEntry") -> dict[str, str]:
 
 
 def _consent(entry: "CatalogueEntry", home: Path, yes: bool) -> None:
-    """Show the licence and the size, and ask. Raises ``ArgumentsError`` where nobody can be asked or the answer is no."""
+    """Show licence and size, and ask. Raises ``ArgumentsError`` where nobody can be asked or the answer is no."""
     if not yes and not sys.stdin.isatty():
         raise ArgumentsError(
             f"{entry.name} is under the licence {entry.licence} and takes {entry.size}; nobody can be asked here, "

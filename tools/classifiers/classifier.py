@@ -84,7 +84,9 @@ class Classifier:
     def _batch(self, images: Sequence[NDArray[np.uint8]]) -> list[ToolOutput]:
         seen = self._loaded()(self.preparation(images))
         if seen.outputs.shape != (len(images), self._outputs):
-            raise CardError(f"card {self.name}: the network gives {seen.outputs.shape[1:]} outputs, not {self._outputs}")
+            raise CardError(
+                f"card {self.name}: the network gives {seen.outputs.shape[1:]} outputs, not {self._outputs}"
+            )
         if not np.isfinite(seen.outputs).all():
             raise ToolError(f"{self.name} gave a number that is not finite for an image")
         scores = log_odds(seen.outputs, self._kind)[:, self._columns]
@@ -174,7 +176,8 @@ def log_odds(outputs: Floats, kind: Kind) -> Floats:
         values = np.exp(values - values.max(axis=1, keepdims=True))
         values /= values.sum(axis=1, keepdims=True)
     chance = values.clip(1e-7, 1 - 1e-7)
-    return np.log(chance / (1 - chance)).astype(np.float32)
+    out: Floats = np.log(chance / (1 - chance)).astype(np.float32)
+    return out
 
 
 def check_domains(card: ModelCard, images: Sequence[ToolImage]) -> None:

@@ -86,4 +86,6 @@ def _check(card: str, argument: Any, expected: tuple[int | None, ...]) -> None:
         want is None or not isinstance(axis, int) or axis == want for axis, want in zip(shape, expected, strict=True)
     )
     if argument.type != "tensor(float)" or not fits:
-        raise CardError(f"card {card}: the ONNX file takes or gives {argument.type} {shape}, which the card does not say")
+        raise CardError(
+            f"card {card}: the ONNX file takes or gives {argument.type} {shape}, which the card does not say"
+        )

@@ -67,9 +67,7 @@ def read_preparation(card: str, given: Mapping[str, Any]) -> Preparation:
         std = _each(given.get("std", 1), channels)
         fit = given.get("fit", "stretch")
     except (TypeError, ValueError) as error:
-        raise CardError(
-            f"card {card}: size, channels, range, mean or std of its input cannot be understood"
-        ) from error
+        raise CardError(f"card {card}: size, channels, range, mean or std of its input cannot be understood") from error
     numbers = (low, high, *mean, *std)
     fine = 16 <= size <= 1024 and channels in (1, 3) and low < high and all(np.isfinite(numbers)) and min(std) > 0
     if not fine or len(mean) != channels or len(std) != channels:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,11 +63,9 @@ def load_timm(file: CardFile, preparation: Preparation, outputs: int) -> GradCam
         raise CardError(f"card {card.name}: model of its input must be the plain name of a network that timm knows")
     tensors = read_tensors(file)
     size = {"img_size": preparation.size} if timm.models.get_pretrained_cfg(name).fixed_input_size else {}
-    network = _built(
+    network: Any = _built(
         card.name,
-        lambda: timm.create_model(
-            name, pretrained=False, num_classes=outputs, in_chans=preparation.channels, **size
-        ),
+        lambda: timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=preparation.channels, **size),
     )
     fill(network, tensors, "", card.name)
     plain = getattr(network, "output_fmt", "NCHW")
@@ -76,7 +74,7 @@ def load_timm(file: CardFile, preparation: Preparation, outputs: int) -> GradCam
     return GradCam(network.forward_features, network.forward_head)
 
 
-def _head_of_rows(network: "nn.Module") -> "Callable[[Tensor], Tensor]":
+def _head_of_rows(network: Any) -> "Callable[[Tensor], Tensor]":
     """The head of a network whose map is ``(N, h, w, C)``, called with its cells in rows, ``(N, h*w, C)``."""
 
     def head(rows: "Tensor") -> "Tensor":
@@ -100,7 +98,7 @@ def load_xray_densenet(file: CardFile, preparation: Preparation, outputs: int) -
     if preparation.channels != 1:
         raise CardError(f"card {card.name}: this network takes one channel; say channels: 1 in its input")
     tensors = {name: tensor for name, tensor in read_tensors(file).items() if name != "op_threshs"}
-    network = densenet121(weights=None, num_classes=outputs)
+    network: Any = densenet121(weights=None, num_classes=outputs)
     network.features.conv0 = torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     fill(network, tensors, "", card.name)
 

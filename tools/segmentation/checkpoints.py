@@ -13,6 +13,7 @@ from tools.weights import fill, read_tensors
 if TYPE_CHECKING:
     from torch import nn
 
+
 @dataclass(frozen=True)
 class Framing:
     """How a network wants its windows.
