@@ -20,7 +20,6 @@ Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes that are there, and the bytes there will be, where that is known."""
 
 PART = ".part"
-PIECE = 1 << 20
 MOST_BYTES = 32 << 30
 """A file that is not said how large it is may be no larger than this."""
 
@@ -106,7 +105,7 @@ def _receive(response: "httpx.Response", wanted: CatalogueFile, part: Path, ther
         raise DownloadError(f"{wanted.file}: the server offers {total} bytes, which is more than is taken")
     got = begin
     with part.open("ab" if begin else "wb") as file:
-        for piece in response.iter_raw(PIECE):
+        for piece in response.iter_raw():
             got += len(piece)
             if got > most:
                 file.close()
