@@ -1,7 +1,7 @@
 """Writes ``docs/models.md`` from the cards of the shipped models and the catalogue.
 
-    python -m evaluation.model_docs            # writes the page
-    python -m evaluation.model_docs --check    # exit code 1 when the page is not what the cards say
+python -m evaluation.model_docs            # writes the page
+python -m evaluation.model_docs --check    # exit code 1 when the page is not what the cards say
 """
 
 import argparse
@@ -26,8 +26,8 @@ How to add one: [own-models.md](own-models.md). `overread models list` shows the
 
 OFFERED = """## Models that can be pulled
 
-None is downloaded unless asked: `overread models pull NAME` shows the licence first. Where no SHA-256 is known it must be
-given with `--sha256`. Their figures are their authors'; none was measured here.
+None is downloaded unless asked: `overread models pull NAME` shows the licence first. Where no SHA-256 is known it
+must be given with `--sha256`. Their figures are their authors'; none was measured here.
 """
 
 
@@ -66,10 +66,10 @@ def _card(card: ModelCard) -> str:
             rows.append((one.name, f"{one.value:.3f}{spread}", f"{one.n:,}", one.data, f"`{one.command}`"))
         parts.append(_markdown(rows))
     if card.training:
-        rows = [("learned from", "images", "licence", "note")]
-        rows += [(f"[{one.name}]({one.source})" if "://" in one.source else one.name, f"{one.images:,}", one.licence,
+        sets = [("learned from", "images", "licence", "note")]
+        sets += [(f"[{one.name}]({one.source})" if "://" in one.source else one.name, f"{one.images:,}", one.licence,
                   one.note) for one in card.training]  # fmt: skip
-        parts.append(_markdown(rows))
+        parts.append(_markdown(sets))
     parts.append("What it cannot do:\n\n" + "\n".join(f"- {limit}" for limit in card.limits) + "\n")
     return "\n".join(parts)
 
@@ -77,7 +77,9 @@ def _card(card: ModelCard) -> str:
 def _catalogue(entries: Iterable[CatalogueEntry]) -> str:
     rows = [("name", "what it is", "size", "licence", "SHA-256")]
     for one in entries:
-        known = "known" if not one.unknown else "to be given" if not one.convert else "of the converted file, to be given"
+        known = (
+            "known" if not one.unknown else "to be given" if not one.convert else "of the converted file, to be given"
+        )
         rows.append((f"[{one.name}]({one.homepage})", one.about, one.size, one.licence, f"{known}; {one.checksums}"))
     return _markdown(rows)
 

@@ -96,8 +96,7 @@ class Observer:
             score = read_answer(answer, label.name)
             if score is not None:
                 findings.append(_finding(len(findings) + 1, label, calibration, score))
-        # An answer beside findings is left out: the findings are what its calibration allows it to say.
-        return ToolOutput(findings=tuple(findings), reason=None if findings else observation(answer))
+        return ToolOutput(findings=tuple(findings), explanation=observation(answer))
 
     def _calibrated(self, domain: str) -> list[tuple[Label, LogisticCalibration]]:
         """The labels whose calibration was fitted on images of this domain."""

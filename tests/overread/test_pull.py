@@ -132,7 +132,7 @@ def test_a_file_that_is_there_is_used_with_no_network(where: Settings) -> None:
 
 
 def test_a_download_that_broke_off_goes_on_where_it_was(server: Server, where: Settings) -> None:
-    with pytest.raises(DownloadError, match="broke off .* run the command again"):
+    with pytest.raises(DownloadError, match=r"broke off .* run the command again"):
         pull(entry(server.url("breaks-off")), where, quiet)
     assert left(where) == {"w.bin.part"}
     pull(entry(server.url("breaks-off")), where, quiet)
@@ -250,7 +250,9 @@ def test_an_address_that_is_not_safe_is_refused(url: str) -> None:
         check_address(url)
 
 
-@pytest.mark.parametrize("url", ["https://host.example/w", "http://127.0.0.1:8/w", "http://localhost/w", "http://[::1]/w"])
+@pytest.mark.parametrize(
+    "url", ["https://host.example/w", "http://127.0.0.1:8/w", "http://localhost/w", "http://[::1]/w"]
+)
 def test_https_and_this_machine_are_allowed(url: str) -> None:
     check_address(url)
 

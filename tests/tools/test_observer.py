@@ -106,9 +106,10 @@ def test_what_it_says_is_an_observation_to_verify_and_no_finding(server: Server,
     tool = ToolRegistry({"seer": card_of(tmp_path, url(server))}).get("seer")
     (output,) = tool.run([image()])
     assert output.findings == ()
-    assert output.reason is not None
-    assert output.reason.startswith("an observation to verify, not a finding: The left lower zone looks opaque.")
-    assert "\n" not in output.reason
+    assert output.reason is None
+    assert output.told is not None
+    assert output.told.startswith("an observation to verify, not a finding: The left lower zone looks opaque.")
+    assert "\n" not in output.told
 
 
 def test_it_gets_the_question_and_the_pixels_and_nothing_else(server: Server, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_an_answer_that_names_no_label_makes_no_finding(server: Server, tmp_path
     fitted = CALIBRATION | {"domains": ["xray/chest"]}
     (output,) = Observer(card_of(tmp_path, url(server), calibration=fitted)).run([image()])
     assert output.findings == ()
-    assert output.reason is not None
+    assert output.explanation is not None
 
 
 @pytest.mark.parametrize("behaviour", ["fails", "nonsense", "empty", "endless", "waits", "elsewhere"])
@@ -170,9 +171,7 @@ def test_a_server_that_is_not_there_is_a_tool_error(tmp_path: Path) -> None:
         Observer(card_of(tmp_path, "http://127.0.0.1:9/v1")).run([image()])
 
 
-def test_the_key_comes_from_the_named_variable(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_comes_from_the_named_variable(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = card_of(tmp_path, url(server), {"key_variable": "OVERREAD_KEY_SEER"})
     with pytest.raises(CardError, match="OVERREAD_KEY_SEER is not set"):
         Observer(file).run([image()])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overread.cards import CardFile, ModelCard
-from overread.records import Finding, Measurement
+from overread.records import Finding
 from tools.calibration import decide, read_calibration
 from tools.classifiers.classifier import check_domains, undecided
 from tools.classifiers.clip import Clip
@@ -49,7 +49,7 @@ class ZeroShot:
         return self._file.card
 
     def run(self, images: Sequence[ToolImage]) -> list[ToolOutput]:
-        """One output an image, in order: a finding a label, and a measurement for each description shown.
+        """One output an image, in order: a finding a label, and the descriptions nearest to it.
 
         Raises ``ToolError`` for a domain the card does not name, ``CardError`` for files that are missing,
         altered or of another shape.
@@ -71,15 +71,16 @@ class ZeroShot:
 
     def _output(self, image: ToolImage, vector: Floats) -> ToolOutput:
         findings: list[Finding] = []
-        shown: list[Measurement] = []
+        seen: list[str] = []
         for concept in concepts_for(self.card, image.domain):
             similarities = self._of_texts(concept.descriptors) @ vector
             findings.append(self._finding(len(findings) + 1, concept, similarities))
-            for row in np.argsort(-similarities)[:SHOWN]:
-                shown.append(_measurement(len(shown) + 1, concept, int(row), float(similarities[row])))
+            seen.append(explained(concept, similarities))
         calibrated = all(finding.probability is not None for finding in findings)
         return ToolOutput(
-            findings=tuple(findings), measurements=tuple(shown), reason=None if calibrated else UNCALIBRATED
+            findings=tuple(findings),
+            reason=None if calibrated else UNCALIBRATED,
+            explanation="; ".join(seen) or None,
         )
 
     def _finding(self, number: int, concept: Concept, similarities: Floats) -> Finding:
@@ -112,12 +113,10 @@ class ZeroShot:
             return self._clip
 
 
-def _measurement(number: int, concept: Concept, row: int, similarity: float) -> Measurement:
-    against = "" if row < len(concept.present) else " not"
-    return Measurement(
-        id=f"M{number}",
-        name=f'similarity to "{concept.descriptors[row]}"',
-        value=round(similarity, 3),
-        unit="cosine",
-        method=f"comparison with words that do{against} speak for {concept.label}",
-    )
+def explained(concept: Concept, similarities: Floats) -> str:
+    """The descriptions of a label that a picture is nearest to, with their cosines: what it saw."""
+    nearest = [
+        f'"{concept.descriptors[row]}" ({similarities[row]:.3f}, {"for" if row < len(concept.present) else "against"} it)'
+        for row in np.argsort(-similarities)[:SHOWN]
+    ]
+    return f"{concept.label}: nearest to {' and '.join(nearest)}"

@@ -61,7 +61,7 @@ def test_a_fixed_batch_that_does_not_fit_is_a_card_error(make_card: MakeCard, tm
 
 @pytest.mark.parametrize("wrong", [{"outputs": 3}, {"size": 64}, {"kind": TensorProto.DOUBLE}])
 def test_a_network_of_another_shape_is_a_card_error(make_card: MakeCard, tmp_path: Path, wrong: dict[str, Any]) -> None:
-    with pytest.raises(CardError, match="does not say|cannot be read"):
+    with pytest.raises(CardError, match=r"does not say|cannot be read"):
         tool_of(make_card(save_onnx(tmp_path / "w.onnx", **wrong), "onnx", INPUT)).run([toolimage()])
 
 

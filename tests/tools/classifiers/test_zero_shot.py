@@ -55,17 +55,18 @@ def test_a_label_comes_with_the_descriptions_it_is_nearest_to_and_decides_nothin
     tool = ToolRegistry({"tiny": file}).get("tiny")
     images = [toolimage(seed) for seed in range(2)]
     outputs = tool.run(images)
+    assert isinstance(tool, ZeroShot)
     (concept,) = concepts_for(file.card, "dermoscopy")
     for image, output in zip(images, outputs, strict=True):
         (finding,) = output.findings
         assert (finding.label, finding.probability, finding.decision) == ("melanoma", None, "indeterminate")
         assert output.reason == UNCALIBRATED
-        assert isinstance(tool, ZeroShot)
         cosines = tool.similarities([image.display], concept.descriptors)[0]
-        nearest = [concept.descriptors[row] for row in np.argsort(-cosines)[:2]]
-        assert [m.name for m in output.measurements] == [f'similarity to "{text}"' for text in nearest]
-        assert [m.value for m in output.measurements] == pytest.approx(sorted(cosines)[::-1][:2], abs=1e-3)
-        assert {m.unit for m in output.measurements} == {"cosine"}
+        first, second = np.argsort(-cosines)[:2]
+        assert output.explanation is not None
+        assert output.explanation.startswith(f'melanoma: nearest to "{concept.descriptors[first]}"')
+        assert f'and "{concept.descriptors[second]}"' in output.explanation
+        assert output.told == f"{UNCALIBRATED}; {output.explanation}"
 
 
 def test_a_calibration_in_the_card_gives_a_probability(file: CardFile) -> None:
@@ -73,6 +74,7 @@ def test_a_calibration_in_the_card_gives_a_probability(file: CardFile) -> None:
     tool = ZeroShot(changed(file, calibration=CALIBRATED, labels=(label,)))
     (output,) = tool.run([toolimage()])
     assert output.reason is None
+    assert output.told == output.explanation
     assert output.findings[0].probability is not None
     assert output.findings[0].decision == "present"
 
@@ -81,7 +83,8 @@ def test_the_words_of_a_label_in_the_card_are_asked_for(file: CardFile) -> None:
     labels = (Label(name="hairs", prompts=("a skin lesion with hairs over it",)), Label(name="unheard of"))
     (output,) = ZeroShot(changed(file, labels=labels)).run([toolimage()])
     assert [finding.label for finding in output.findings] == ["hairs"]
-    assert all("hairs" in m.method for m in output.measurements)
+    assert output.explanation is not None
+    assert "a skin lesion with hairs over it" in output.explanation
 
 
 def test_vectors_are_of_unit_length_and_a_text_is_read_the_same_alone(file: CardFile) -> None:
