@@ -115,8 +115,8 @@ class ZeroShot:
 
 def explained(concept: Concept, similarities: Floats) -> str:
     """The descriptions of a label that a picture is nearest to, with their cosines: what it saw."""
-    nearest = [
-        f'"{concept.descriptors[row]}" ({similarities[row]:.3f}, {"for" if row < len(concept.present) else "against"} it)'
-        for row in np.argsort(-similarities)[:SHOWN]
-    ]
+    nearest = []
+    for row in np.argsort(-similarities)[:SHOWN]:
+        side = "for" if row < len(concept.present) else "against"
+        nearest.append(f'"{concept.descriptors[row]}" ({similarities[row]:.3f}, {side} it)')
     return f"{concept.label}: nearest to {' and '.join(nearest)}"

@@ -84,7 +84,9 @@ def test_the_words_of_a_label_in_the_card_are_asked_for(file: CardFile) -> None:
     (output,) = ZeroShot(changed(file, labels=labels)).run([toolimage()])
     assert [finding.label for finding in output.findings] == ["hairs"]
     assert output.explanation is not None
-    assert "a skin lesion with hairs over it" in output.explanation
+    assert output.explanation.startswith("hairs: nearest to ")
+    (concept,) = concepts_for(changed(file, labels=labels).card, "dermoscopy")
+    assert concept.present == ("a skin lesion with hairs over it",)
 
 
 def test_vectors_are_of_unit_length_and_a_text_is_read_the_same_alone(file: CardFile) -> None:
