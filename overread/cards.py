@@ -97,11 +97,16 @@ class Figure(_Part):
     command: str
 
 
-class Weights(_Part):
-    """The one file a card speaks of."""
+class Companion(_Part):
+    """A file beside the weights that is needed too, such as a tokenizer's vocabulary."""
 
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Weights(Companion):
+    """The one file a card speaks of. Of a model that lies on a server it is the question that is asked of it."""
+
     licence: str
 
 
@@ -111,7 +116,7 @@ class ModelCard(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str
     title: str
-    task: Literal["domain", "classification", "segmentation"]
+    task: Literal["domain", "classification", "segmentation", "observation"]
     domains: tuple[str, ...] = Field(description="Domain labels it may be used in; () for any.")
     population: Population = Population()
     experimental: bool = False
@@ -122,6 +127,7 @@ class ModelCard(_Part):
     training: tuple[TrainingSet, ...]
     figures: tuple[Figure, ...] = ()
     weights: Weights
+    companions: tuple[Companion, ...] = ()
     limits: tuple[str, ...] = Field(description="What it cannot do, in plain sentences.")
 
     @property
@@ -138,19 +144,40 @@ class CardFile(_Part):
 
     def weights(self) -> Path:
         """The path of the weights after their SHA-256 was checked. Raises ``CardError``."""
-        path = self.folder / self.card.weights.file
-        if path.name != self.card.weights.file:
-            raise CardError(f"card {self.card.name}: the weights must lie beside the card; give a bare file name")
+        return self._checked(self.card.weights, "its weights")
+
+    def companion(self, name: str) -> Path:
+        """The path of a file beside the weights, after its SHA-256 was checked. Raises ``CardError``."""
+        for companion in self.card.companions:
+            if companion.file == name:
+                return self._checked(companion, "its file")
+        raise CardError(f"card {self.card.name}: its companions do not name {name}; add it with its SHA-256")
+
+    def check(self) -> None:
+        """Whether every file of the card is there and is the one it names. Raises ``CardError``."""
+        self.weights()
+        for companion in self.card.companions:
+            self.companion(companion.file)
+
+    def _checked(self, named: Companion, words: str) -> Path:
+        path = self.folder / named.file
+        if path.name != named.file:
+            raise CardError(f"card {self.card.name}: {words} must lie beside the card; give a bare file name")
         if not path.is_file():
-            raise CardError(f"card {self.card.name}: its weights {path.name} are missing; put them beside the card")
+            raise CardError(f"card {self.card.name}: {words} {path.name} is missing; put it beside the card")
         stat = path.stat()
-        if _sha256(path, stat.st_size, stat.st_mtime_ns) != self.card.weights.sha256:
+        if _sha256(path, stat.st_size, stat.st_mtime_ns) != named.sha256:
             raise CardError(f"card {self.card.name}: {path.name} is not the file the card names (SHA-256 differs)")
         return path
 
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    return file_sha256(path)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, read in pieces: 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -171,13 +198,14 @@ def read_card(path: Path) -> CardFile:
 def find_cards(where: Settings | None = None) -> dict[str, CardFile]:
     """Every card by its name, the first found winning."""
     found: dict[str, CardFile] = {}
-    for path in _card_paths(where or settings()):
+    for path in card_paths(where or settings()):
         card = read_card(path)
         found.setdefault(card.card.name, card)
     return found
 
 
-def _card_paths(where: Settings) -> Iterator[Path]:
+def card_paths(where: Settings) -> Iterator[Path]:
+    """Every ``card.yaml`` there is, in the order of search."""
     folders = [where.models, where.cache / "models", STARTER]
     for folder in folders:
         if folder is not None and folder.is_dir():

@@ -21,3 +21,15 @@ class CardError(OverreadError):
     """A model card is missing, malformed, or its weights are absent or do not match it."""
 
     code = "bad_card"
+
+
+class CatalogueError(OverreadError):
+    """The catalogue of models is malformed, or does not say enough to pull a model."""
+
+    code = "bad_catalogue"
+
+
+class DownloadError(OverreadError):
+    """A file could not be downloaded, or is not the one that was asked for."""
+
+    code = "download_failed"

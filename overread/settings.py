@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         default_factory=lambda: _user_folder("XDG_STATE_HOME", ".local/state"),
         description="Folder for threads and logs; what a thread remembers lives here.",
     )
+    catalogue: Path | None = Field(None, description="A catalogue of models to pull, used beside the packaged one.")
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
 
     llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")

@@ -46,6 +46,8 @@ class ToolOutput:
 
     Ids are local to the output ("F1", "A1"); the agent renumbers them so that they are unique in a
     thread. ``reason`` says why findings are indeterminate, if the card's population does not fit.
+    ``explanation`` is what the tool saw, in words: it is shown in the ``tool_result`` event, and no sentence of
+    the answer is written from it.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -53,6 +55,12 @@ class ToolOutput:
     cases: tuple[Case, ...] = ()
     pictures: tuple[Picture, ...] = field(default=())
     reason: str | None = None
+    explanation: str | None = None
+
+    @property
+    def told(self) -> str | None:
+        """The reason and the explanation, for the ``reason`` of the event; ``None`` when there is neither."""
+        return "; ".join(filter(None, (self.reason, self.explanation))) or None
 
 
 class Tool(Protocol):

@@ -33,6 +33,8 @@ the most. Set by judgement, not fitted: no data at hand has wrong headers."""
 NAME = "domain-clip"
 """The card of the domain identifier that is used when none is named."""
 
+ARCHITECTURE = "open-clip-resnet"
+"""The architecture its card must name."""
 
 FLAT = 8
 """Grey levels within which an image counts as empty."""
@@ -265,8 +267,8 @@ def domain_identifier(cards: Mapping[str, CardFile] | None = None) -> DomainIden
     if NAME not in found:
         raise CardError(f"there is no card named {NAME}; reinstall the package or put one in OVERREAD_MODELS")
     file = found[NAME]
-    if file.card.task != "domain" or file.card.architecture != "open-clip-resnet":
-        raise CardError(f"card {NAME}: it must be of the task domain and the architecture open-clip-resnet")
+    if file.card.task != "domain" or file.card.architecture != ARCHITECTURE:
+        raise CardError(f"card {NAME}: it must be of the task domain and the architecture {ARCHITECTURE}")
     key = (file.folder, file.card.weights.sha256)
     with _LOADING:
         if key not in _LOADED:

@@ -5,15 +5,33 @@ from collections.abc import Callable, Mapping
 from overread.cards import CardFile
 from overread.domains import covers
 from overread.errors import CardError
+from tools.classifiers.classifier import Classifier
+from tools.classifiers.onnx_network import load_onnx
+from tools.classifiers.torch_networks import load_timm, load_xray_densenet
+from tools.classifiers.zero_shot import ZeroShot
 from tools.contract import Tool
+from tools.domain import ARCHITECTURE as DOMAIN_ARCHITECTURE
 from tools.errors import ToolError
 from tools.findings import Findings
+from tools.observer import Observer
 from tools.segmentation.networks import ARCHITECTURES as PROMPTED
 
-BUILDERS: dict[str, Callable[[CardFile], Tool]] = {"activation-resnet": Findings}
-"""The class that makes a tool of a card, by the card's architecture."""
+BUILDERS: dict[str, Callable[[CardFile], Tool]] = {
+    "activation-resnet": Findings,
+    "onnx": lambda file: Classifier(file, load_onnx),
+    "open-clip": ZeroShot,
+    "openai-vision": Observer,
+    "timm": lambda file: Classifier(file, load_timm),
+    "torchxrayvision-densenet": lambda file: Classifier(file, load_xray_densenet),
+}
+"""What makes a tool of a card, by the card's architecture."""
 
-TOOL_TASKS = ("classification", "segmentation")
+TOOL_TASKS = ("classification", "segmentation", "observation")
+
+
+def known_architectures() -> frozenset[str]:
+    """Every architecture that some code here runs."""
+    return frozenset(BUILDERS) | frozenset(PROMPTED) | {DOMAIN_ARCHITECTURE}
 
 
 class ToolRegistry:

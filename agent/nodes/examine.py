@@ -119,7 +119,7 @@ def _result(
         call_id=call_id,
         tool=call.tool.name,
         status=status,
-        reason=reason if output is None else output.reason,
+        reason=reason if output is None else output.told,
         elapsed_ms=elapsed_ms,
         model=card.ref,
         study_id=image.study_id,

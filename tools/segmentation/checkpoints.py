@@ -8,12 +8,10 @@ from overread.cards import CardFile
 from overread.errors import CardError
 from tools.errors import ToolError
 from tools.segmentation.networks import ARCHITECTURES, STARTER, Promptable, build_network
-from tools.weights import fill, read_weights
+from tools.weights import fill, read_tensors
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-CHECKPOINT_SUFFIXES = (".pth", ".pt")
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -55,34 +53,11 @@ def framing_of(file: CardFile) -> Framing:
 def load_network(file: CardFile) -> Promptable:
     """The network of a card, ready for use. Raises ``CardError`` for weights that are missing, altered or others."""
     card = file.card
-    if card.weights.file.endswith(CHECKPOINT_SUFFIXES):
-        tensors = _read_checkpoint(file)
-    else:
-        tensors, _ = read_weights(file)
+    tensors = read_tensors(file)
     network = build_network(card.architecture, card.input, card.name)
     filled = fill(network, tensors, "", card.name)
     _set_scale(filled, card.input, card.name)
     return cast("Promptable", filled)
-
-
-def _read_checkpoint(file: CardFile) -> "dict[str, Tensor]":
-    """The tensors of a ``.pth`` file. Nothing but tensors is unpickled."""
-    import pickle
-
-    import torch
-
-    path = file.weights()
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CardError(
-            f"card {file.card.name}: {path.name} cannot be read as a checkpoint of weights alone"
-            f" ({type(error).__name__}); use the published file or safetensors"
-        ) from None
-    tensors = stored.get("model", stored) if isinstance(stored, dict) else stored
-    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-        raise CardError(f"card {file.card.name}: {path.name} holds no plain table of weights")
-    return {str(name): t.float() if t.dtype.is_floating_point else t for name, t in tensors.items()}
 
 
 def _set_scale(network: "nn.Module", given: Mapping[str, Any], card: str) -> None:
