@@ -51,6 +51,18 @@ class SeenCase(Record):
     case: Case
 
 
+class KeptCase(Record):
+    """What a thread keeps of a similar case: neither its label nor its id in the index.
+
+    ``key`` finds it in the index as long as it is there. ``id`` is its evidence id, ``C1``.
+    """
+
+    image: str
+    id: str
+    similarity: float
+    key: str
+
+
 class Refused(Record):
     """A refusal of this run. ``image`` is the study id of the image refused, ``None`` for the question."""
 
@@ -122,9 +134,9 @@ def measurements_of(state: ThreadState) -> list[SeenMeasurement]:
     return [SeenMeasurement.model_validate(entry) for entry in state.get("measurements", [])]
 
 
-def cases_of(state: ThreadState) -> list[SeenCase]:
-    """Every similar case of the thread."""
-    return [SeenCase.model_validate(entry) for entry in state.get("cases", [])]
+def cases_of(state: ThreadState) -> list[KeptCase]:
+    """What is kept of every similar case of the thread. Which of them are still in the index, ``agent.cases`` says."""
+    return [KeptCase.model_validate(entry) for entry in state.get("cases", [])]
 
 
 class Numbering:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from guardrails.findings import mentioned, polarity, same_finding, stands_alone
 from guardrails.ledger import Ledger, cited_ids, without_citations
+from guardrails.neighbours import wrong_about_cases
 from guardrails.numbers import numbers_agree
 from guardrails.phi.folding import fold
 from guardrails.rules import rule, rule_list
@@ -81,6 +82,10 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
             return Judgement("unsupported", ("site",))
         if _beyond("severity", said, known):
             return Judgement("unsupported", ("severity",))
+    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
+    failed = wrong_about_cases(said, cases, alone=len(cases) == len(ids)) if cases else None
+    if failed is not None:
+        return Judgement("contradicted" if failed == "case_count" else "unsupported", (failed,))
     if not numbers_agree(said, ids, ledger):
         return Judgement("contradicted", ("number",))
     return None

@@ -1,11 +1,15 @@
 """From cards to tools: which classifiers there are, and which may run on a domain."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from overread.cards import CardFile
 from overread.domains import covers
 from overread.errors import CardError
+from tools.cases.similar import ARCHITECTURE as CASE_INDEX
+from tools.cases.similar import SimilarCases
 from tools.contract import Tool
+from tools.domain import domain_identifier
 from tools.errors import ToolError
 from tools.findings import Findings
 from tools.segmentation.networks import ARCHITECTURES as PROMPTED
@@ -13,7 +17,7 @@ from tools.segmentation.networks import ARCHITECTURES as PROMPTED
 BUILDERS: dict[str, Callable[[CardFile], Tool]] = {"activation-resnet": Findings}
 """The class that makes a tool of a card, by the card's architecture."""
 
-TOOL_TASKS = ("classification", "segmentation")
+TOOL_TASKS = ("classification", "segmentation", "similarity")
 
 
 class ToolRegistry:
@@ -22,11 +26,17 @@ class ToolRegistry:
     Networks that wait for a prompt are no tools of this kind: ``tools.segmentation`` runs them.
     """
 
-    def __init__(self, cards: Mapping[str, CardFile]) -> None:
-        """Build every tool. Raises ``CardError`` for a card whose architecture is not known."""
+    def __init__(self, cards: Mapping[str, CardFile], own_cases: Path | None = None) -> None:
+        """Build every tool. ``own_cases`` is the folder of the user's own cases, which similar cases are looked for in.
+
+        Raises ``CardError`` for a card whose architecture is not known.
+        """
         self._tools: dict[str, Tool] = {}
         for name, file in cards.items():
             if file.card.task not in TOOL_TASKS or file.card.architecture in PROMPTED:
+                continue
+            if file.card.architecture == CASE_INDEX:
+                self._tools[name] = SimilarCases(file, lambda: domain_identifier(cards), own_cases)
                 continue
             builder = BUILDERS.get(file.card.architecture)
             if builder is None:
@@ -34,8 +44,11 @@ class ToolRegistry:
             self._tools[name] = builder(file)
 
     def tools_for(self, domain: str) -> list[Tool]:
-        """The tools whose cards name this domain, in the order of the cards."""
-        return [tool for tool in self._tools.values() if any(covers(named, domain) for named in tool.card.domains)]
+        """The tools whose cards name this domain, in the order of the cards.
+
+        Similar cases are looked for wherever there are any, also where of the domain only the modality is known.
+        """
+        return [tool for tool in self._tools.values() if _speaks_of(tool, domain)]
 
     def all(self) -> list[Tool]:
         """Every tool, in the order of the cards."""
@@ -47,3 +60,9 @@ class ToolRegistry:
             return self._tools[name]
         except KeyError:
             raise ToolError(f"there is no tool of that name; the tools are: {', '.join(self._tools)}") from None
+
+
+def _speaks_of(tool: Tool, domain: str) -> bool:
+    if isinstance(tool, SimilarCases):
+        return tool.speaks_of(domain)
+    return any(covers(named, domain) for named in tool.card.domains)

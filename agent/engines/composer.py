@@ -5,17 +5,19 @@ It writes only what a finding, a measurement or a quoted passage says, in fixed 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-import yaml
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from agent.engines import neighbours
+from agent.engines.phrases import listed as _listed
+from agent.engines.phrases import number as _number
+from agent.engines.phrases import percent as _percent
+from agent.engines.phrases import say as _say
 from agent.errors import EngineError
 from agent.evidence import Evidence, image_words, read_message
 from agent.state import SeenFinding, SeenImage
@@ -89,8 +91,7 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
         yield _say(
             "measurement", name=made.name, value=_number(made.value), unit=made.unit, method=made.method, id=made.id
         )
-    for case in (c.case for c in evidence.cases if c.image == image.id):
-        yield _say("case", label=case.label, similarity=f"{case.similarity:.2f}", id=case.id)
+    yield from neighbours.sentences([c.case for c in evidence.cases if c.image == image.id], mine, evidence.cases_asked)
     for finding in evidence.untested:
         yield _say("untested", finding=finding, words=words)
     if mine:
@@ -132,10 +133,6 @@ def _by_decision(seen: SeenFinding) -> int:
     return ["present", "indeterminate", "absent"].index(seen.finding.decision)
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 def _interval(seen: SeenFinding) -> str:
     """The interval in brackets, unless it says no more than the probability does."""
     if seen.finding.interval is None:
@@ -166,27 +163,3 @@ def _cited(sentence: str, passage_id: str) -> str:
     bare = sentence.strip()
     end = bare[-1] if bare[-1:] in ".?!" else "."
     return f"{bare.rstrip('.?!')} [{passage_id}]{end}"
-
-
-def _number(value: float) -> str:
-    """A measured value with at most two decimals: more would promise a precision no mask has."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _percent(probability: float) -> str:
-    """A probability in words a reader trusts: never 0 % and never 100 %."""
-    if probability < 0.01:
-        return "less than 1 %"
-    if probability > 0.99:
-        return "more than 99 %"
-    return f"{probability * 100:.0f} %"
-
-
-@lru_cache(maxsize=1)
-def _phrases() -> dict[str, str]:
-    phrases: dict[str, str] = yaml.safe_load(files("agent").joinpath("engines/phrases.yaml").read_text("utf-8"))
-    return phrases
-
-
-def _say(phrase: str, /, **values: object) -> str:
-    return _phrases()[phrase].format(**values)

@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from agent.cases import case_key
 from agent.events import Emit
 from agent.router import Call, plan
 from agent.run import Run, emitter
 from agent.state import (
+    KeptCase,
     Numbering,
-    SeenCase,
     SeenFinding,
     SeenImage,
     SeenMeasurement,
@@ -50,7 +51,7 @@ async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
 
 
 class _Seen:
-    def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[SeenCase]) -> None:
+    def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[KeptCase]) -> None:
         self.findings, self.measurements, self.cases = findings, measurements, cases
 
 
@@ -150,7 +151,10 @@ def _result(
         for finding in findings
     ]
     seen.measurements += [SeenMeasurement(image=image.id, measurement=entry) for entry in measurements]
-    seen.cases += [SeenCase(image=image.id, case=entry) for entry in cases]
+    seen.cases += [
+        KeptCase(image=image.id, id=entry.id, similarity=entry.similarity, key=case_key(found.id))
+        for entry, found in zip(cases, output.cases, strict=True)
+    ]
     shown = run.shown[image.study_id]
     shown.findings += findings
     shown.pictures |= {pictures[picture.id]: picture for picture in output.pictures}

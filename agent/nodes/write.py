@@ -1,11 +1,13 @@
 """Lets an engine write, and lets nothing it writes out but through the gate."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent.answer import Answer
+from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
 from agent.errors import EngineError
@@ -14,7 +16,7 @@ from agent.evidence import Evidence, ask_message, gather
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.run import Run, emitter
-from agent.state import Refused, ThreadState
+from agent.state import Refused, ThreadState, cases_of
 from overread.events import EngineEvent
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     emit = emitter(runtime)
     answer = Answer(emit)
     usage: dict[str, int] = {}
-    evidence = gather(state)
+    cases = await asyncio.to_thread(cases_now, state, run.parts.registry()) if state.get("cases") else []
+    earlier = without_cases(
+        state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
+    )
+    evidence = gather(state, cases)
     refused = list(evidence.refused)
     late = None if refused else too_little(evidence, run.settings.refuse_below)
     if late is not None:
@@ -41,9 +47,9 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         answer.say(run.gate(evidence).scrub(explanation(entry)))
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
-        await _write(_messages(state, run, evidence), evidence, run, answer, usage, emit)
+        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit)
     turns = [
-        *state.get("turns", []),
+        *earlier,
         {"role": "user", "text": state["question"]},
         {"role": "assistant", "text": answer.text},
     ]
@@ -122,9 +128,9 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
         yield chunk.text
 
 
-def _messages(state: ThreadState, run: Run, evidence: Evidence) -> list[BaseMessage]:
+def _messages(state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]]) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
-    turns = state.get("turns", []) or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
+    turns = earlier or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
     spoken: list[BaseMessage] = [
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]
