@@ -15,7 +15,8 @@ from overread.records import AgeBand, Context, Record
 
 
 class Asked(Record):
-    """What a question wants. ``about_image`` and ``knowledge`` may both hold. ``cases`` asks for similar ones.
+    """What a question wants. ``about_image`` and ``knowledge`` may both hold. ``cases`` asks for similar ones,
+    ``change`` for what has changed.
 
     ``looks_for`` are the words of findings the question names, in lower case.
     """
@@ -24,6 +25,7 @@ class Asked(Record):
     knowledge: bool
     report: bool
     cases: bool
+    change: bool
     parts: tuple[str, ...]
 
 
@@ -47,6 +49,7 @@ def understand(question: str) -> Asked:
         knowledge=knowledge,
         report=bool(_pattern("report").search(question)),
         cases=bool(_pattern("cases").search(question)),
+        change=bool(_pattern("change").search(question)),
         parts=tuple(_parts(question)),
     )
 

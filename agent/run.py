@@ -45,7 +45,8 @@ class Run:
     """The live half of a run.
 
     ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
-    of a text. ``keep`` hands a looked-at image to whoever shows it.
+    of a text. ``prior`` is the study id of the one given as the prior, and ``incomparable`` why it may not be
+    compared with the other, where that is known. ``keep`` hands a looked-at image to whoever shows it.
     """
 
     request: Request
@@ -57,6 +58,8 @@ class Run:
     scrub: Callable[[str], str]
     stripper: Callable[[], "HeaderStripper"]
     keep: Callable[[Shown], None]
+    prior: str | None = None
+    incomparable: str | None = None
     studies: dict[str, "Study"] = field(default_factory=dict)
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0

@@ -10,7 +10,11 @@ from overread.records import Case, Context, Finding, Measurement, Passage, Recor
 
 
 class SeenImage(Record):
-    """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused."""
+    """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused.
+
+    ``prior_of`` is the image that this one was given as the prior of. ``incomparable`` says why the two may
+    not be compared, whatever is measured.
+    """
 
     id: str
     study_id: str
@@ -20,12 +24,15 @@ class SeenImage(Record):
     probability: float
     reason: str | None = None
     context: Context
+    prior_of: str | None = None
+    incomparable: str | None = None
 
 
 class SeenFinding(Record):
     """A finding, with the image and the tool it came from.
 
-    ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide.
+    ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide. ``version`` is the
+    SHA-256 of the weights that spoke.
     """
 
     image: str
@@ -35,13 +42,16 @@ class SeenFinding(Record):
     finding: Finding
     covers: tuple[str, ...] = ()
     reason: str | None = None
+    version: str = ""
 
 
 class SeenMeasurement(Record):
-    """A measurement, with the image it was made on."""
+    """A measurement, with the image it was made on and what made it."""
 
     image: str
     measurement: Measurement
+    tool: str = ""
+    version: str = ""
 
 
 class SeenCase(Record):
@@ -152,10 +162,14 @@ class Numbering:
 
 
 def in_focus(state: ThreadState) -> tuple[list[SeenImage], list[SeenFinding]]:
-    """The images a question is about, and their findings: this run's, or else the thread's last study."""
+    """The images a question is about, and their findings: this run's, or else the thread's last study.
+
+    The prior of an image comes behind it.
+    """
     images = images_of(state)
     focus = [image for image in images if image.id in state["new_images"]]
     if not focus and not state["with_images"]:
-        focus = images[-1:]
+        last = next((image for image in reversed(images) if image.prior_of is None), None)
+        focus = [image for image in images if last is not None and last.id in (image.id, image.prior_of)]
     ids = {image.id for image in focus}
     return focus, [seen for seen in findings_of(state) if seen.image in ids]

@@ -8,6 +8,7 @@ stand in the claim. A sentence without evidence passes only as one of the connec
 import re
 from dataclasses import dataclass
 
+from guardrails.comparison import wrong_about_change
 from guardrails.findings import mentioned, polarity, same_finding, stands_alone
 from guardrails.ledger import Ledger, cited_ids, without_citations
 from guardrails.neighbours import wrong_about_cases
@@ -33,7 +34,8 @@ def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None
 
 
 def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement:
-    if not ledger.has_prior and _speaks_of_prior(text):
+    compares = _speaks_of_prior(text)
+    if compares and not ledger.changes:
         return Judgement("unsupported", ("no_prior",))
     if not ids:
         if is_connective(text):
@@ -42,6 +44,9 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
     if not all(ledger.knows(one) for one in ids):
         return Judgement("unsupported", ("known_id",))
     said = without_citations(text)
+    wrong = _against_prior(said, compares, ids, ledger)
+    if wrong is not None:
+        return wrong
     image = tuple(one for one in ids if ledger.is_image(one))
     checks = ["evidence_id", "known_id"]
     if not image:
@@ -89,6 +94,22 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
     if not numbers_agree(said, ids, ledger):
         return Judgement("contradicted", ("number",))
     return None
+
+
+def _against_prior(said: str, compares: bool, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+    """What is wrong with how a sentence uses an earlier image, or ``None``."""
+    earlier = [one for one in ids if one in ledger.earlier]
+    if ledger.earlier and bool(earlier) != bool(rule("earlier_said").search(said)) and not _of_passages(ids, ledger):
+        return Judgement("unsupported", ("earlier",))
+    if compares or (earlier and len(earlier) < len(ids)):
+        failed = wrong_about_change(said, ids, ledger)
+        if failed is not None:
+            return Judgement("contradicted" if failed == "direction" else "unsupported", (failed,))
+    return None
+
+
+def _of_passages(ids: tuple[str, ...], ledger: Ledger) -> bool:
+    return all(one in ledger.passages for one in ids)
 
 
 def _polarity_against(said: str, finding: Finding) -> Judgement | None:

@@ -13,13 +13,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from agent.engines import neighbours
+from agent.engines import change, neighbours
 from agent.engines.phrases import listed as _listed
 from agent.engines.phrases import number as _number
 from agent.engines.phrases import percent as _percent
 from agent.engines.phrases import say as _say
 from agent.errors import EngineError
-from agent.evidence import Evidence, image_words, read_message
+from agent.evidence import Evidence, image_words, of_this_image, read_message
 from agent.state import SeenFinding, SeenImage
 from overread.domains import domains, with_article
 from overread.records import Passage
@@ -65,8 +65,11 @@ class ComposerChatModel(BaseChatModel):
 def compose(evidence: Evidence) -> Iterator[str]:
     """The answer sentence by sentence, each with the white space that follows it."""
     if evidence.about_image:
-        for n, image in enumerate(evidence.images, start=1):
-            sentences = list(_of_image(evidence, image, n if len(evidence.images) > 1 else None))
+        shown = of_this_image(evidence).images
+        for n, image in enumerate(shown, start=1):
+            sentences = list(_of_image(evidence, image, n if len(shown) > 1 else None))
+            if n == len(shown):
+                sentences += change.sentences(evidence)
             yield " ".join(sentences) + "\n\n"
     if evidence.passages:
         if evidence.about_image and evidence.images:

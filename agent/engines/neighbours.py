@@ -18,7 +18,10 @@ def sentences(cases: Sequence[Case], findings: Sequence[SeenFinding], asked: boo
     if len(cases) == 1:
         yield say("case_alone", label=_labelled(cases[0].label), ids=ids)
     else:
-        groups = [f"{count(number)} {'is' if number == 1 else 'are'} {_labelled(label)}" for label, number in labels]
+        groups = [
+            f"{'all' if number == len(cases) else count(number)} {'is' if number == 1 else 'are'} {_labelled(label)}"
+            for label, number in labels
+        ]
         yield say("cases", n=count(len(cases)), groups=listed(groups, "and"), ids=ids)
     if any(label != UNLABELLED for label, _ in labels):
         yield say("alike")

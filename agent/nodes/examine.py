@@ -147,10 +147,14 @@ def _result(
             finding=finding,
             covers=covers,
             reason=output.reason,
+            version=card.weights.sha256,
         )
         for finding in findings
     ]
-    seen.measurements += [SeenMeasurement(image=image.id, measurement=entry) for entry in measurements]
+    seen.measurements += [
+        SeenMeasurement(image=image.id, measurement=entry, tool=card.name, version=card.weights.sha256)
+        for entry in measurements
+    ]
     seen.cases += [
         KeptCase(image=image.id, id=entry.id, similarity=entry.similarity, key=case_key(found.id))
         for entry, found in zip(cases, output.cases, strict=True)

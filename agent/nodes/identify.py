@@ -35,7 +35,8 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     refused = [Refused.model_validate(entry) for entry in state["refused"]]
     images: list[SeenImage] = []
     for study in run.studies.values():
-        frame = await asyncio.to_thread(chosen_frame, study, run.request.frame)
+        wanted = None if study.study_id == run.prior else run.request.frame
+        frame = await asyncio.to_thread(chosen_frame, study, wanted)
         display = await asyncio.to_thread(study.display, frame)
         run.shown[study.study_id] = Shown(study.study_id, frame, display)
         run.keep(run.shown[study.study_id])
@@ -54,6 +55,8 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             probability=decision.probability,
             reason=decision.reason,
             context=study.context,
+            prior_of=images[0].id if images and one.study_id == run.prior else None,
+            incomparable=run.incomparable if one.study_id == run.prior else None,
         )
         emit(
             DomainEvent(
@@ -68,7 +71,9 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             )
         )
         if decision.accepted:
-            images.append(image)
+            # A prior alone is nothing to speak of: without the image it belongs to, it is not looked at further.
+            if image.prior_of or one.study_id != run.prior:
+                images.append(image)
         else:
             refused.append(
                 refuse("out_of_domain", study_id=one.study_id, why=(decision.reason or "").strip().rstrip("."))

@@ -12,7 +12,7 @@ from agent.engines import composer, server
 from agent.engines.announcement import composer_event
 from agent.errors import EngineError
 from agent.events import Emit
-from agent.evidence import Evidence, ask_message, gather
+from agent.evidence import Evidence, ask_message, gather, of_this_image
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.run import Run, emitter
@@ -37,9 +37,9 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     earlier = without_cases(
         state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
     )
-    evidence = gather(state, cases)
+    evidence = gather(state, cases, _not_compared(run))
     refused = list(evidence.refused)
-    late = None if refused else too_little(evidence, run.settings.refuse_below)
+    late = None if refused else too_little(of_this_image(evidence), run.settings.refuse_below)
     if late is not None:
         emit(event_of(late))
         refused.append(late)
@@ -60,6 +60,15 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         usage=usage,
         turns=turns[-2 * REMEMBERED_TURNS :],
     )
+
+
+def _not_compared(run: Run) -> str | None:
+    """Why a prior that was given is no image to compare with, or ``None``: unreadable, or of no known kind."""
+    if run.request.prior is None:
+        return None
+    if run.prior is None:
+        return "with the earlier study, as it cannot be read"
+    return "with the earlier study, as I do not know what kind of image it is"
 
 
 def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
