@@ -4,6 +4,7 @@ The graph's nodes return updates to this state, and LangGraph checkpoints it. Pi
 the identity list live in ``agent.run.Run`` and end with the run.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason
@@ -12,8 +13,9 @@ from overread.records import Case, Context, Finding, Measurement, Passage, Recor
 class SeenImage(Record):
     """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused.
 
-    ``prior_of`` is the image that this one was given as the prior of. ``incomparable`` says why the two may
-    not be compared, whatever is measured.
+    ``slices`` are the other frames of the volume that the tools see, of the same kind as ``frame``, by which
+    it was identified. ``prior_of`` is the image that this one was given as the prior of. ``incomparable`` says why
+    the two may not be compared, whatever is measured.
     """
 
     id: str
@@ -24,6 +26,7 @@ class SeenImage(Record):
     probability: float
     reason: str | None = None
     context: Context
+    slices: tuple[int, ...] = ()
     prior_of: str | None = None
     incomparable: str | None = None
 
@@ -43,6 +46,7 @@ class SeenFinding(Record):
     covers: tuple[str, ...] = ()
     reason: str | None = None
     version: str = ""
+    frame: int = 0
 
 
 class SeenMeasurement(Record):
@@ -52,6 +56,7 @@ class SeenMeasurement(Record):
     measurement: Measurement
     tool: str = ""
     version: str = ""
+    frame: int = 0
 
 
 class SeenCase(Record):
@@ -159,6 +164,27 @@ class Numbering:
         """The next id of a kind, which is one capital letter."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         return f"{kind}{self.counts[kind]}"
+
+
+def least_certain(findings: Sequence[SeenFinding]) -> list[Finding]:
+    """One finding of each label a tool gave of an image: of several slices, the one that is least certain.
+
+    Slices of one volume are so much alike that to multiply their probabilities would count one doubt many times.
+    """
+    kept: dict[tuple[str, str, str], Finding] = {}
+    for seen in findings:
+        key = (seen.image, seen.tool, seen.finding.label)
+        if key not in kept or _certainty(seen.finding) < _certainty(kept[key]):
+            kept[key] = seen.finding
+    return list(kept.values())
+
+
+def _certainty(finding: Finding) -> float:
+    if finding.decision == "indeterminate":
+        return 2.0  # It asserts nothing that could be wrong.
+    if finding.probability is None:
+        return -1.0
+    return finding.probability if finding.decision == "present" else 1 - finding.probability
 
 
 def in_focus(state: ThreadState) -> tuple[list[SeenImage], list[SeenFinding]]:

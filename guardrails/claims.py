@@ -75,8 +75,9 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         wrong = _polarity_against(said, finding)
         if wrong is not None:
             return wrong
+    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
     for term in mentioned(said):
-        if any(same_finding(term, finding.label) for finding in findings) or term in passages or term in others:
+        if any(same_finding(term, named.label) for named in (*findings, *cases)) or term in passages or term in others:
             continue
         if not ledger.is_opaque(ids):
             return Judgement("unsupported", ("finding_match",))
@@ -87,7 +88,6 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
             return Judgement("unsupported", ("site",))
         if _beyond("severity", said, known):
             return Judgement("unsupported", ("severity",))
-    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
     failed = wrong_about_cases(said, cases, alone=len(cases) == len(ids)) if cases else None
     if failed is not None:
         return Judgement("contradicted" if failed == "case_count" else "unsupported", (failed,))

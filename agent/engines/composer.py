@@ -13,7 +13,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from agent.engines import change, neighbours
+from agent.engines import change, neighbours, volume
+from agent.engines.phrases import count as _count
 from agent.engines.phrases import listed as _listed
 from agent.engines.phrases import number as _number
 from agent.engines.phrases import percent as _percent
@@ -84,19 +85,31 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
     mine = [seen for seen in evidence.findings if seen.image == image.id]
     words = with_article(image_words(image))
     outside = [seen for seen in mine if seen.reason and seen.finding.decision == "indeterminate"]
-    for seen in sorted((seen for seen in mine if seen not in outside), key=_by_decision):
-        yield _finding_sentence(seen)
+    decided = [seen for seen in mine if seen not in outside]
+    single = [seen for seen in decided if not (image.slices and volume.is_absent(seen))]
+    for seen in sorted(single, key=_by_decision):
+        yield _finding_sentence(volume.placed(seen) if image.slices else seen)
         if seen.experimental and seen.finding.decision != "indeterminate":
             yield _say("experimental", id=seen.finding.id)
+    if image.slices:
+        yield from volume.absences(decided, len(image.slices) + 1)
     for _, group in groupby(outside, key=lambda seen: (seen.tool, seen.reason)):
         yield _outside_sentence(list(group))
-    for made in (m.measurement for m in evidence.measurements if m.image == image.id):
+    for given in (m for m in evidence.measurements if m.image == image.id):
+        made, where = given.measurement, volume.where(given.frame) if image.slices else ""
         yield _say(
-            "measurement", name=made.name, value=_number(made.value), unit=made.unit, method=made.method, id=made.id
+            "measurement",
+            name=f"{made.name}{where}",
+            value=_number(made.value),
+            unit=made.unit,
+            method=made.method,
+            id=made.id,
         )
     yield from neighbours.sentences([c.case for c in evidence.cases if c.image == image.id], mine, evidence.cases_asked)
     for finding in evidence.untested:
         yield _say("untested", finding=finding, words=words)
+    if image.slices:
+        yield _say("slices", n=_count(len(image.slices) + 1), id=image.id)
     if mine:
         yield _say("only")
         yield from filter(None, [what_would_help(mine)])
@@ -126,7 +139,7 @@ def _outside_sentence(group: Sequence[SeenFinding]) -> str:
     return _say(
         "outside",
         title=group[0].title,
-        findings=_listed([seen.finding.label for seen in group]),
+        findings=_listed(list(dict.fromkeys(seen.finding.label for seen in group))),
         reason=group[0].reason,
         ids=", ".join(seen.finding.id for seen in group),
     )

@@ -94,7 +94,7 @@ def _tool_image(image: SeenImage, run: Run) -> "ToolImage":
 
     study = run.studies[image.study_id]
     return ToolImage(
-        display=run.shown[image.study_id].display,
+        display=run.shown[image.study_id].at(image.frame),
         domain=image.domain or "",
         context=image.context,
         values=study.values(image.frame),
@@ -148,11 +148,13 @@ def _result(
             covers=covers,
             reason=output.reason,
             version=card.weights.sha256,
+            frame=image.frame,
         )
         for finding in findings
     ]
+    version = card.weights.sha256
     seen.measurements += [
-        SeenMeasurement(image=image.id, measurement=entry, tool=card.name, version=card.weights.sha256)
+        SeenMeasurement(image=image.id, measurement=entry, tool=card.name, version=version, frame=image.frame)
         for entry in measurements
     ]
     seen.cases += [
@@ -160,8 +162,12 @@ def _result(
         for entry, found in zip(cases, output.cases, strict=True)
     ]
     shown = run.shown[image.study_id]
-    shown.findings += findings
-    shown.pictures |= {pictures[picture.id]: picture for picture in output.pictures}
+    drawn = {pictures[picture.id]: picture for picture in output.pictures}
+    if image.frame == shown.frame:
+        shown.findings += findings
+        shown.pictures |= drawn
+    else:
+        shown.elsewhere |= drawn
     artifacts = tuple(
         Artifact(id=pictures[p.id], kind=p.kind, href=f"/v1/studies/{image.study_id}/artifacts/{pictures[p.id]}.png")
         for p in output.pictures

@@ -16,7 +16,7 @@ from agent.evidence import Evidence, ask_message, gather, of_this_image
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.run import Run, emitter
-from agent.state import Refused, ThreadState, cases_of
+from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     if evidence.empty or not (evidence.about_image or evidence.passages):
         return refuse("no_evidence")
     if evidence.about_image:
-        findings = [seen.finding for seen in evidence.findings]
+        findings = least_certain(evidence.findings)
         unsure = refuse_low_confidence(
             answer_confidence(findings, [image.probability for image in evidence.images]), refuse_below
         )
