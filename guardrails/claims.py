@@ -76,8 +76,9 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         if wrong is not None:
             return wrong
     cases = [ledger.cases[one] for one in ids if one in ledger.cases]
+    labels = [finding.label for finding in findings] + [case.label for case in cases]
     for term in mentioned(said):
-        if any(same_finding(term, named.label) for named in (*findings, *cases)) or term in passages or term in others:
+        if any(same_finding(term, label) for label in labels) or term in passages or term in others:
             continue
         if not ledger.is_opaque(ids):
             return Judgement("unsupported", ("finding_match",))

@@ -1,7 +1,7 @@
 """The case index: unit vectors of known images and what is known of each, searched by FAISS.
 
-No pixels and nothing of a patient are in it. An image cannot be made from its vector, but whoever has
-an image can tell whether it is in the index.
+No pixels and no header of a patient are in it. A vector is made from an image all the same: whoever has the
+image can tell whether it is in the index.
 """
 
 from collections.abc import Sequence
