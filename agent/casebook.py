@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.errors import CaseError
 from agent.nodes.identify import chosen_frame
 from agent.parts import Parts, cases_folder
+from overread.domains import domains
 from overread.errors import OverreadError
 from overread.settings import Settings
 
@@ -76,5 +77,9 @@ class Casebook:
         (decision,) = identifier.identify([study.display(chosen_frame(study, frame))], [study.modality])
         if decision.label is None:
             raise CaseError(f"the image is of no kind that is known: {(decision.reason or '').rstrip('.')}")
+        if decision.label not in domains():
+            raise CaseError(
+                "which part of the body the image shows is not certain, so it cannot be compared with others"
+            )
         tower = identifier.card.weights.sha256
         return self.own.add(decision.embedding, label, decision.label, tower, note)

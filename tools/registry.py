@@ -44,11 +44,8 @@ class ToolRegistry:
             self._tools[name] = builder(file)
 
     def tools_for(self, domain: str) -> list[Tool]:
-        """The tools whose cards name this domain, in the order of the cards.
-
-        Similar cases are looked for wherever there are any, also where of the domain only the modality is known.
-        """
-        return [tool for tool in self._tools.values() if _speaks_of(tool, domain)]
+        """The tools whose cards name this domain, in the order of the cards."""
+        return [tool for tool in self._tools.values() if any(covers(named, domain) for named in tool.card.domains)]
 
     def all(self) -> list[Tool]:
         """Every tool, in the order of the cards."""
@@ -60,9 +57,3 @@ class ToolRegistry:
             return self._tools[name]
         except KeyError:
             raise ToolError(f"there is no tool of that name; the tools are: {', '.join(self._tools)}") from None
-
-
-def _speaks_of(tool: Tool, domain: str) -> bool:
-    if isinstance(tool, SimilarCases):
-        return tool.speaks_of(domain)
-    return any(covers(named, domain) for named in tool.card.domains)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.domains import covers
 from overread.records import Record
 from tools.errors import ToolError
 
@@ -68,15 +67,10 @@ class CaseIndex:
         """The domains that have cases, in alphabetical order."""
         return tuple(sorted(self._rows))
 
-    def has_cases(self, domain: str) -> bool:
-        """Whether an image of ``domain`` has cases to be compared with: of its own, or of a part of its modality."""
-        return any(covers(domain, label) for label in self._rows)
-
     def search(self, vector: Floats, domain: str, k: int) -> list[Neighbour]:
         """The ``k`` cases of ``domain`` nearest to a unit vector, float32 ``(D,)``; the nearest first.
 
-        An image of which only the modality is known is compared with the cases of all its parts. Of
-        two equally near, the one that stands first in the index comes first.
+        Of two equally near, the one that stands first in the index comes first.
         """
         rows, flat = self._searched(domain)
         if not rows or k < 1:
@@ -91,7 +85,7 @@ class CaseIndex:
         if domain not in self._flat:
             import faiss
 
-            rows = sorted(row for label, own in self._rows.items() if covers(domain, label) for row in own)
+            rows = self._rows.get(domain, [])
             flat = faiss.IndexFlatIP(self.vectors.shape[1])
             flat.add(np.ascontiguousarray(self.vectors[rows], dtype=np.float32))
             self._flat[domain] = rows, flat

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from overread.cards import CardFile, ModelCard
-from overread.domains import covers, words_for
+from overread.domains import words_for
 from overread.errors import CardError
 from overread.records import Case
 from tools.cases.file import StoredIndex, read_index
@@ -60,19 +60,16 @@ class SimilarCases:
         """The card, its domains those that have cases now, the user's own among them."""
         return self._file.card.model_copy(update={"domains": self._domains()})
 
-    def speaks_of(self, domain: str) -> bool:
-        """Whether there are cases to compare an image of ``domain`` with. Reads no vectors of the card's index."""
-        return any(covers(domain, label) for label in self._domains())
-
     def run(self, images: Sequence[ToolImage]) -> list[ToolOutput]:
         """The nearest cases of each image, most alike first; local ids are the ids of the index.
 
         Raises ``ToolError`` for a domain without cases, ``CardError`` for an index that is missing,
         altered, or was made with another image tower.
         """
+        named = self._domains()
         for image in images:
-            if not self.speaks_of(image.domain):
-                raise ToolError(f"the index has no case of a {words_for(image.domain)}")
+            if image.domain not in named:
+                raise ToolError(f"{self.name} has no case of a {words_for(image.domain)}; its card does not name it")
         identifier = self._identifier()
         tower = identifier.card.weights.sha256
         if tower != self._tower:

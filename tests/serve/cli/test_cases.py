@@ -11,11 +11,6 @@ RETINA = str(Path(skimage.__file__).parent / "data" / "retina.jpg")
 CAT = str(Path(skimage.__file__).parent / "data" / "chelsea.png")
 
 
-@pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OVERREAD_STATE", str(tmp_path / "state"))
-
-
 def test_a_case_is_added_listed_and_removed(overread: Overread) -> None:
     added = overread("cases", "add", RETINA, "--label", "drusen", "--json")
     assert added.returncode == 0, added.stderr
