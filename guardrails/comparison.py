@@ -7,7 +7,7 @@ from guardrails.numbers import number_is_of
 from guardrails.rules import rule
 from overread.records import Change
 
-_THEN = re.compile(r"\bwas\s+(?P<said>[^,;]*?)(?=\s+(?:in|on|at|then|before|and)\b|[,;.]|$)", re.IGNORECASE)
+_THEN = re.compile(r"\bwas\s+(?P<said>[^,;]*?)(?=\s+(?:in|on|at|then|before|and)\b|[,;]|\.(?!\d)|$)", re.IGNORECASE)
 _NOW = re.compile(
     r"\bis\s+(?:now\s+)?(?P<said>(?:less than |more than )?\d[^,;]*?)(?=\s+(?:in|on|now|today)\b|[,;:]|$)", re.I
 )
