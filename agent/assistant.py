@@ -177,5 +177,7 @@ def check(request: Request) -> None:
         raise RequestError("the question is empty; ask something about the image")
     if len(request.question) > 20_000:
         raise RequestError("the question is longer than 20,000 characters; shorten it")
+    if request.prior is not None and len(request.images) != 1:
+        raise RequestError("a prior is compared with one image; give one image with it")
     if request.thread is not None and not _THREAD.fullmatch(request.thread):
         raise RequestError("a thread's name has letters, digits, dots, dashes and underscores, at most 64 of them")

@@ -21,6 +21,12 @@ class EngineError(AgentError):
     code = "engine_failed"
 
 
+class CaseError(AgentError):
+    """A case cannot be added to the user's own cases."""
+
+    code = "bad_case"
+
+
 class RedactionError(AgentError):
     """A file cannot be redacted, or not to where it was asked to go."""
 

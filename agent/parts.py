@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from overread.cards import find_cards
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from tools.registry import ToolRegistry
 
 T = TypeVar("T")
+
+
+def cases_folder(chosen: Settings) -> Path:
+    """The folder of the user's own cases."""
+    return chosen.state / "cases"
 
 
 class Parts:
@@ -63,7 +69,7 @@ class Parts:
         def make() -> "ToolRegistry":
             from tools.registry import ToolRegistry
 
-            return ToolRegistry(find_cards(self.settings))
+            return ToolRegistry(find_cards(self.settings), cases_folder(self.settings))
 
         return self._once("registry", make)
 

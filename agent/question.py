@@ -15,7 +15,8 @@ from overread.records import AgeBand, Context, Record
 
 
 class Asked(Record):
-    """What a question wants. ``about_image`` and ``knowledge`` may both hold.
+    """What a question wants. ``about_image`` and ``knowledge`` may both hold. ``cases`` asks for similar ones,
+    ``change`` for what has changed.
 
     ``looks_for`` are the words of findings the question names, in lower case.
     """
@@ -23,6 +24,8 @@ class Asked(Record):
     about_image: bool
     knowledge: bool
     report: bool
+    cases: bool
+    change: bool
     parts: tuple[str, ...]
 
 
@@ -45,6 +48,8 @@ def understand(question: str) -> Asked:
         about_image=about_image or not knowledge,
         knowledge=knowledge,
         report=bool(_pattern("report").search(question)),
+        cases=bool(_pattern("cases").search(question)),
+        change=bool(_pattern("change").search(question)),
         parts=tuple(_parts(question)),
     )
 

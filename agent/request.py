@@ -21,6 +21,7 @@ class Request:
     ``images`` are paths of files, folders or archives, each one study; with none, it is a question of
     knowledge, or of the thread's earlier images.
     ``thread`` names a conversation that is remembered; ``None`` remembers nothing.
+    ``prior`` is an earlier study of the same patient that the one image is compared with.
     ``context`` is laid over what the header says. ``frame`` picks one frame of many.
     """
 
@@ -29,4 +30,5 @@ class Request:
     thread: str | None = None
     context: Context = field(default_factory=lambda: Context())
     frame: int | None = None
+    prior: Path | None = None
     history: tuple[Turn, ...] = ()

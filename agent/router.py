@@ -31,12 +31,19 @@ class Plan:
 
 
 def plan(images: Sequence[SeenImage], registry: "ToolRegistry") -> Plan:
-    """The plan for the accepted images of a run. Images without a domain get no tool."""
+    """The plan for the accepted images of a run. Images without a domain get no tool.
+
+    Of a volume, a tool gets each slice that was chosen, as an image of its own with the same id.
+    """
     batches: dict[str, tuple[Tool, list[SeenImage]]] = {}
     for image in images:
         if image.domain is None:
             continue
         for tool in registry.tools_for(image.domain):
-            batches.setdefault(tool.name, (tool, []))[1].append(image)
+            batch = batches.setdefault(tool.name, (tool, []))[1]
+            batch.append(image)
+            # To look alike is asked of the image, not of each slice.
+            if tool.card.task != "similarity":
+                batch += [image.model_copy(update={"frame": frame}) for frame in image.slices]
     calls = tuple(Call(tool, tuple(wanted)) for tool, wanted in batches.values())
     return Plan(required=calls, allowed=frozenset(batches))

@@ -31,13 +31,23 @@ if TYPE_CHECKING:
 
 @dataclass
 class Shown:
-    """What of one image a client may look at: the masked picture and what the tools drew."""
+    """What of one image a client may look at: the masked picture and what the tools drew.
+
+    ``display`` is ``frame``, by which a volume was identified, and ``pictures`` and ``findings`` are of it.
+    ``slices`` are the other frames the tools see, and ``elsewhere`` is what they drew on those.
+    """
 
     study_id: str
     frame: int
     display: NDArray[np.uint8]
     pictures: dict[str, "Picture"] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    slices: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    elsewhere: dict[str, "Picture"] = field(default_factory=dict)
+
+    def at(self, frame: int) -> NDArray[np.uint8]:
+        """The masked picture of a frame that the tools see."""
+        return self.display if frame == self.frame else self.slices[frame]
 
 
 @dataclass
@@ -45,7 +55,8 @@ class Run:
     """The live half of a run.
 
     ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
-    of a text. ``keep`` hands a looked-at image to whoever shows it.
+    of a text. ``prior`` is the study id of the one given as the prior, and ``incomparable`` why it may not be
+    compared with the other, where that is known. ``keep`` hands a looked-at image to whoever shows it.
     """
 
     request: Request
@@ -57,6 +68,8 @@ class Run:
     scrub: Callable[[str], str]
     stripper: Callable[[], "HeaderStripper"]
     keep: Callable[[Shown], None]
+    prior: str | None = None
+    incomparable: str | None = None
     studies: dict[str, "Study"] = field(default_factory=dict)
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0

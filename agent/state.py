@@ -4,13 +4,19 @@ The graph's nodes return updates to this state, and LangGraph checkpoints it. Pi
 the identity list live in ``agent.run.Run`` and end with the run.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason
 
 
 class SeenImage(Record):
-    """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused."""
+    """One image of the thread after its domain was identified. ``domain`` is ``None`` when refused.
+
+    ``slices`` are the other frames of the volume that the tools see, of the same kind as ``frame``, by which
+    it was identified. ``prior_of`` is the image that this one was given as the prior of. ``incomparable`` says why
+    the two may not be compared, whatever is measured.
+    """
 
     id: str
     study_id: str
@@ -20,12 +26,16 @@ class SeenImage(Record):
     probability: float
     reason: str | None = None
     context: Context
+    slices: tuple[int, ...] = ()
+    prior_of: str | None = None
+    incomparable: str | None = None
 
 
 class SeenFinding(Record):
     """A finding, with the image and the tool it came from.
 
-    ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide.
+    ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide. ``version`` is the
+    SHA-256 of the weights that spoke.
     """
 
     image: str
@@ -35,13 +45,18 @@ class SeenFinding(Record):
     finding: Finding
     covers: tuple[str, ...] = ()
     reason: str | None = None
+    version: str = ""
+    frame: int = 0
 
 
 class SeenMeasurement(Record):
-    """A measurement, with the image it was made on."""
+    """A measurement, with the image it was made on and what made it."""
 
     image: str
     measurement: Measurement
+    tool: str = ""
+    version: str = ""
+    frame: int = 0
 
 
 class SeenCase(Record):
@@ -49,6 +64,18 @@ class SeenCase(Record):
 
     image: str
     case: Case
+
+
+class KeptCase(Record):
+    """What a thread keeps of a similar case: neither its label nor its id in the index.
+
+    ``key`` finds it in the index as long as it is there. ``id`` is its evidence id, ``C1``.
+    """
+
+    image: str
+    id: str
+    similarity: float
+    key: str
 
 
 class Refused(Record):
@@ -122,9 +149,9 @@ def measurements_of(state: ThreadState) -> list[SeenMeasurement]:
     return [SeenMeasurement.model_validate(entry) for entry in state.get("measurements", [])]
 
 
-def cases_of(state: ThreadState) -> list[SeenCase]:
-    """Every similar case of the thread."""
-    return [SeenCase.model_validate(entry) for entry in state.get("cases", [])]
+def cases_of(state: ThreadState) -> list[KeptCase]:
+    """What is kept of every similar case of the thread. Which of them are still in the index, ``agent.cases`` says."""
+    return [KeptCase.model_validate(entry) for entry in state.get("cases", [])]
 
 
 class Numbering:
@@ -139,11 +166,36 @@ class Numbering:
         return f"{kind}{self.counts[kind]}"
 
 
+def least_certain(findings: Sequence[SeenFinding]) -> list[Finding]:
+    """One finding of each label a tool gave of an image: of several slices, the one that is least certain.
+
+    Slices of one volume are so much alike that to multiply their probabilities would count one doubt many times.
+    """
+    kept: dict[tuple[str, str, str], Finding] = {}
+    for seen in findings:
+        key = (seen.image, seen.tool, seen.finding.label)
+        if key not in kept or _certainty(seen.finding) < _certainty(kept[key]):
+            kept[key] = seen.finding
+    return list(kept.values())
+
+
+def _certainty(finding: Finding) -> float:
+    if finding.decision == "indeterminate":
+        return 2.0  # It asserts nothing that could be wrong.
+    if finding.probability is None:
+        return -1.0
+    return finding.probability if finding.decision == "present" else 1 - finding.probability
+
+
 def in_focus(state: ThreadState) -> tuple[list[SeenImage], list[SeenFinding]]:
-    """The images a question is about, and their findings: this run's, or else the thread's last study."""
+    """The images a question is about, and their findings: this run's, or else the thread's last study.
+
+    The prior of an image comes behind it.
+    """
     images = images_of(state)
     focus = [image for image in images if image.id in state["new_images"]]
     if not focus and not state["with_images"]:
-        focus = images[-1:]
+        last = next((image for image in reversed(images) if image.prior_of is None), None)
+        focus = [image for image in images if last is not None and last.id in (image.id, image.prior_of)]
     ids = {image.id for image in focus}
     return focus, [seen for seen in findings_of(state) if seen.image in ids]

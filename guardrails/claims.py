@@ -8,8 +8,10 @@ stand in the claim. A sentence without evidence passes only as one of the connec
 import re
 from dataclasses import dataclass
 
+from guardrails.comparison import wrong_about_change
 from guardrails.findings import mentioned, polarity, same_finding, stands_alone
 from guardrails.ledger import Ledger, cited_ids, without_citations
+from guardrails.neighbours import wrong_about_cases
 from guardrails.numbers import numbers_agree
 from guardrails.phi.folding import fold
 from guardrails.rules import rule, rule_list
@@ -32,7 +34,8 @@ def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None
 
 
 def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement:
-    if not ledger.has_prior and _speaks_of_prior(text):
+    compares = _speaks_of_prior(text)
+    if compares and not ledger.changes:
         return Judgement("unsupported", ("no_prior",))
     if not ids:
         if is_connective(text):
@@ -41,6 +44,9 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
     if not all(ledger.knows(one) for one in ids):
         return Judgement("unsupported", ("known_id",))
     said = without_citations(text)
+    wrong = _against_prior(said, compares, ids, ledger)
+    if wrong is not None:
+        return wrong
     image = tuple(one for one in ids if ledger.is_image(one))
     checks = ["evidence_id", "known_id"]
     if not image:
@@ -69,8 +75,10 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         wrong = _polarity_against(said, finding)
         if wrong is not None:
             return wrong
+    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
+    labels = [finding.label for finding in findings] + [case.label for case in cases]
     for term in mentioned(said):
-        if any(same_finding(term, finding.label) for finding in findings) or term in passages or term in others:
+        if any(same_finding(term, label) for label in labels) or term in passages or term in others:
             continue
         if not ledger.is_opaque(ids):
             return Judgement("unsupported", ("finding_match",))
@@ -81,9 +89,28 @@ def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
             return Judgement("unsupported", ("site",))
         if _beyond("severity", said, known):
             return Judgement("unsupported", ("severity",))
+    failed = wrong_about_cases(said, cases, alone=len(cases) == len(ids)) if cases else None
+    if failed is not None:
+        return Judgement("contradicted" if failed == "case_count" else "unsupported", (failed,))
     if not numbers_agree(said, ids, ledger):
         return Judgement("contradicted", ("number",))
     return None
+
+
+def _against_prior(said: str, compares: bool, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+    """What is wrong with how a sentence uses an earlier image, or ``None``."""
+    earlier = [one for one in ids if one in ledger.earlier]
+    if ledger.earlier and bool(earlier) != bool(rule("earlier_said").search(said)) and not _of_passages(ids, ledger):
+        return Judgement("unsupported", ("earlier",))
+    if compares or (earlier and len(earlier) < len(ids)):
+        failed = wrong_about_change(said, ids, ledger)
+        if failed is not None:
+            return Judgement("contradicted" if failed == "direction" else "unsupported", (failed,))
+    return None
+
+
+def _of_passages(ids: tuple[str, ...], ledger: Ledger) -> bool:
+    return all(one in ledger.passages for one in ids)
 
 
 def _polarity_against(said: str, finding: Finding) -> Judgement | None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from overread.records import Artifact, Case, Finding, Measurement, Passage
+from overread.records import Artifact, Case, Change, Finding, Measurement, Passage
 
 _CITATION = re.compile(r"\[([A-Z]\d{1,4}(?:\s?[,;]\s?[A-Z]\d{1,4})*)\]")
 
@@ -22,11 +22,13 @@ def without_citations(text: str) -> str:
 class Ledger:
     """The evidence of one run, by id. Image evidence is everything but passages.
 
-    ``has_prior`` says whether an earlier image was given to compare with.
+    ``changes`` are what was measured both in an earlier image and in this one; ``earlier`` are the ids of
+    all evidence of an earlier image.
     """
 
-    def __init__(self, has_prior: bool = False) -> None:
-        self.has_prior = has_prior
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.earlier: set[str] = set()
         self.findings: dict[str, Finding] = {}
         self.measurements: dict[str, Measurement] = {}
         self.passages: dict[str, Passage] = {}
@@ -52,6 +54,14 @@ class Ledger:
     def add_case(self, case: Case) -> None:
         """A similar case."""
         self.cases[case.id] = case
+
+    def add_change(self, change: Change) -> None:
+        """A measured change. Without any, no sentence may compare with an earlier image."""
+        self.changes.append(change)
+
+    def add_earlier(self, id: str) -> None:  # noqa: A002
+        """Say that the evidence of an id is of an earlier image."""
+        self.earlier.add(id)
 
     def add_artifact(self, artifact: Artifact) -> None:
         """A picture a tool made."""

@@ -53,6 +53,12 @@ def numbers_agree(said: str, ids: tuple[str, ...], ledger: Ledger) -> bool:
     return True
 
 
+def number_is_of(said: str, id: str, ledger: Ledger) -> bool:  # noqa: A002
+    """Whether every number of a piece of a sentence, small ones too, is the value (no interval) of some evidence."""
+    values = _values((id,), ledger)[:1]
+    return all(any(_matches(number, value, unit) for value, unit in values) for number in _numbers(said))
+
+
 def _numbers(said: str) -> list[_Said]:
     text = _NOT_A_CLAIM.sub(lambda match: " " * len(match[0]), said)
     found = []

@@ -53,6 +53,7 @@ class StudyEvent(BaseEvent):
     privacy: Privacy
     context: Context
     contents: Contents = Field(default_factory=Contents)
+    prior: bool = False
 
 
 class DomainEvent(OfImage):

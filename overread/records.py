@@ -129,6 +129,18 @@ class Case(Record):
     similarity: float
 
 
+class Change(Record):
+    """A measured change between an earlier image and this one, of the same thing by the same tool.
+
+    ``before`` and ``now`` are the evidence ids of the two values. ``same`` is "not clearly changed".
+    """
+
+    name: str
+    before: str
+    now: str
+    direction: Literal["higher", "lower", "same"]
+
+
 class Passage(Record):
     """A piece of a source, verbatim. ``score`` is its relevance in [0, 1]."""
 

@@ -38,6 +38,7 @@ def read_request(
     thread: str | None = None,
     context: Sequence[str] = (),
     frame: int | None = None,
+    prior: Path | None = None,
 ) -> "Request":
     """The request of ``overread ask``: images first, the question last. Raises ``ArgumentsError``."""
     from agent.request import Request
@@ -59,7 +60,19 @@ def read_request(
         )
     if frame is not None and frame < 0:
         raise ArgumentsError("--frame counts from 0; give 0 or more")
-    return Request(question=question, images=images, thread=thread, context=read_context(context), frame=frame)
+    if prior is not None:
+        _check_prior(prior, images)
+    known = read_context(context)
+    return Request(question=question, images=images, thread=thread, context=known, frame=frame, prior=prior)
+
+
+def _check_prior(prior: Path, images: Sequence[Path]) -> None:
+    if len(images) != 1:
+        raise ArgumentsError("--prior is compared with one image; give one image with it")
+    if _ADDRESS.match(str(prior)):
+        raise ArgumentsError("--prior is an address; only files on this machine are read")
+    if not _is_there(prior):
+        raise ArgumentsError("--prior is no file or folder that is there; check its path")
 
 
 def check_images(images: Sequence[Path]) -> None:

@@ -45,7 +45,8 @@ def seconds(milliseconds: float) -> str:
 def study_facts(event: StudyEvent) -> list[str]:
     """A study's kind, size, frames and spacing, and what is known of the patient."""
     rows, columns = event.size
-    facts = [event.modality or "picture", f"{columns} x {rows} pixels"]
+    facts = ["the prior"] if event.prior else []
+    facts += [event.modality or "picture", f"{columns} x {rows} pixels"]
     if event.frames > 1:
         facts.append(f"{event.frames} {'slices' if event.images == event.frames else 'frames'}")
     facts += contents_facts(event.contents)

@@ -25,3 +25,9 @@ class FrameError(ToolError):
     """A frame was asked for that the study does not have."""
 
     code = "no_such_frame"
+
+
+class CaseIndexError(ToolError):
+    """A case index is missing or damaged, or a case cannot be added to it or is not in it."""
+
+    code = "bad_case_index"

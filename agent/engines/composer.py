@@ -5,19 +5,22 @@ It writes only what a finding, a measurement or a quoted passage says, in fixed 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-import yaml
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from agent.engines import change, neighbours, volume
+from agent.engines.phrases import count as _count
+from agent.engines.phrases import listed as _listed
+from agent.engines.phrases import number as _number
+from agent.engines.phrases import percent as _percent
+from agent.engines.phrases import say as _say
 from agent.errors import EngineError
-from agent.evidence import Evidence, image_words, read_message
+from agent.evidence import Evidence, image_words, of_this_image, read_message
 from agent.state import SeenFinding, SeenImage
 from overread.domains import domains, with_article
 from overread.records import Passage
@@ -63,8 +66,11 @@ class ComposerChatModel(BaseChatModel):
 def compose(evidence: Evidence) -> Iterator[str]:
     """The answer sentence by sentence, each with the white space that follows it."""
     if evidence.about_image:
-        for n, image in enumerate(evidence.images, start=1):
-            sentences = list(_of_image(evidence, image, n if len(evidence.images) > 1 else None))
+        shown = of_this_image(evidence).images
+        for n, image in enumerate(shown, start=1):
+            sentences = list(_of_image(evidence, image, n if len(shown) > 1 else None))
+            if n == len(shown):
+                sentences += change.sentences(evidence)
             yield " ".join(sentences) + "\n\n"
     if evidence.passages:
         if evidence.about_image and evidence.images:
@@ -79,20 +85,31 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
     mine = [seen for seen in evidence.findings if seen.image == image.id]
     words = with_article(image_words(image))
     outside = [seen for seen in mine if seen.reason and seen.finding.decision == "indeterminate"]
-    for seen in sorted((seen for seen in mine if seen not in outside), key=_by_decision):
-        yield _finding_sentence(seen)
+    decided = [seen for seen in mine if seen not in outside]
+    single = [seen for seen in decided if not (image.slices and volume.is_absent(seen))]
+    for seen in sorted(single, key=_by_decision):
+        yield _finding_sentence(volume.placed(seen) if image.slices else seen)
         if seen.experimental and seen.finding.decision != "indeterminate":
             yield _say("experimental", id=seen.finding.id)
+    if image.slices:
+        yield from volume.absences(decided, len(image.slices) + 1)
     for _, group in groupby(outside, key=lambda seen: (seen.tool, seen.reason)):
         yield _outside_sentence(list(group))
-    for made in (m.measurement for m in evidence.measurements if m.image == image.id):
+    for given in (m for m in evidence.measurements if m.image == image.id):
+        made, where = given.measurement, volume.where(given.frame) if image.slices else ""
         yield _say(
-            "measurement", name=made.name, value=_number(made.value), unit=made.unit, method=made.method, id=made.id
+            "measurement",
+            name=f"{made.name}{where}",
+            value=_number(made.value),
+            unit=made.unit,
+            method=made.method,
+            id=made.id,
         )
-    for case in (c.case for c in evidence.cases if c.image == image.id):
-        yield _say("case", label=case.label, similarity=f"{case.similarity:.2f}", id=case.id)
+    yield from neighbours.sentences([c.case for c in evidence.cases if c.image == image.id], mine, evidence.cases_asked)
     for finding in evidence.untested:
         yield _say("untested", finding=finding, words=words)
+    if image.slices:
+        yield _say("slices", n=_count(len(image.slices) + 1), id=image.id)
     if mine:
         yield _say("only")
         yield from filter(None, [what_would_help(mine)])
@@ -122,7 +139,7 @@ def _outside_sentence(group: Sequence[SeenFinding]) -> str:
     return _say(
         "outside",
         title=group[0].title,
-        findings=_listed([seen.finding.label for seen in group]),
+        findings=_listed(list(dict.fromkeys(seen.finding.label for seen in group))),
         reason=group[0].reason,
         ids=", ".join(seen.finding.id for seen in group),
     )
@@ -130,10 +147,6 @@ def _outside_sentence(group: Sequence[SeenFinding]) -> str:
 
 def _by_decision(seen: SeenFinding) -> int:
     return ["present", "indeterminate", "absent"].index(seen.finding.decision)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _interval(seen: SeenFinding) -> str:
@@ -166,27 +179,3 @@ def _cited(sentence: str, passage_id: str) -> str:
     bare = sentence.strip()
     end = bare[-1] if bare[-1:] in ".?!" else "."
     return f"{bare.rstrip('.?!')} [{passage_id}]{end}"
-
-
-def _number(value: float) -> str:
-    """A measured value with at most two decimals: more would promise a precision no mask has."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _percent(probability: float) -> str:
-    """A probability in words a reader trusts: never 0 % and never 100 %."""
-    if probability < 0.01:
-        return "less than 1 %"
-    if probability > 0.99:
-        return "more than 99 %"
-    return f"{probability * 100:.0f} %"
-
-
-@lru_cache(maxsize=1)
-def _phrases() -> dict[str, str]:
-    phrases: dict[str, str] = yaml.safe_load(files("agent").joinpath("engines/phrases.yaml").read_text("utf-8"))
-    return phrases
-
-
-def _say(phrase: str, /, **values: object) -> str:
-    return _phrases()[phrase].format(**values)

@@ -4,12 +4,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from agent.cases import case_key
 from agent.events import Emit
 from agent.router import Call, plan
 from agent.run import Run, emitter
 from agent.state import (
+    KeptCase,
     Numbering,
-    SeenCase,
     SeenFinding,
     SeenImage,
     SeenMeasurement,
@@ -50,7 +51,7 @@ async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
 
 
 class _Seen:
-    def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[SeenCase]) -> None:
+    def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[KeptCase]) -> None:
         self.findings, self.measurements, self.cases = findings, measurements, cases
 
 
@@ -93,7 +94,7 @@ def _tool_image(image: SeenImage, run: Run) -> "ToolImage":
 
     study = run.studies[image.study_id]
     return ToolImage(
-        display=run.shown[image.study_id].display,
+        display=run.shown[image.study_id].at(image.frame),
         domain=image.domain or "",
         context=image.context,
         values=study.values(image.frame),
@@ -146,14 +147,27 @@ def _result(
             finding=finding,
             covers=covers,
             reason=output.reason,
+            version=card.weights.sha256,
+            frame=image.frame,
         )
         for finding in findings
     ]
-    seen.measurements += [SeenMeasurement(image=image.id, measurement=entry) for entry in measurements]
-    seen.cases += [SeenCase(image=image.id, case=entry) for entry in cases]
+    version = card.weights.sha256
+    seen.measurements += [
+        SeenMeasurement(image=image.id, measurement=entry, tool=card.name, version=version, frame=image.frame)
+        for entry in measurements
+    ]
+    seen.cases += [
+        KeptCase(image=image.id, id=entry.id, similarity=entry.similarity, key=case_key(found.id))
+        for entry, found in zip(cases, output.cases, strict=True)
+    ]
     shown = run.shown[image.study_id]
-    shown.findings += findings
-    shown.pictures |= {pictures[picture.id]: picture for picture in output.pictures}
+    drawn = {pictures[picture.id]: picture for picture in output.pictures}
+    if image.frame == shown.frame:
+        shown.findings += findings
+        shown.pictures |= drawn
+    else:
+        shown.elsewhere |= drawn
     artifacts = tuple(
         Artifact(id=pictures[p.id], kind=p.kind, href=f"/v1/studies/{image.study_id}/artifacts/{pictures[p.id]}.png")
         for p in output.pictures

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from agent.run import Run, emitter
-from agent.state import ThreadState, in_focus
+from agent.state import ThreadState, in_focus, least_certain
 from overread.events import DoneEvent
 from overread.records import Claim
 
@@ -19,7 +19,7 @@ async def finish(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     claims = [Claim.model_validate(entry) for entry in state["claims"]]
     cited = dict.fromkeys(evidence for claim in claims for evidence in claim.evidence)
     images, findings = in_focus(state)
-    shown = [seen.finding for seen in findings if seen.finding.id in cited]
+    shown = least_certain([seen for seen in findings if seen.finding.id in cited])
     domains = [image.probability for image in images if image.id in cited]
     emitter(runtime)(
         DoneEvent(

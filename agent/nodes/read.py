@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from agent.refusals import event_of, refuse
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState
+from agent.whose import Whose
 from overread.events import StudyEvent
 from overread.records import Context, Privacy
 
@@ -32,21 +33,32 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     emit = emitter(runtime)
     refused = [Refused.model_validate(entry) for entry in state["refused"]]
     said = Context.model_validate(state["context"])
-    for n, path in enumerate(run.request.images, start=1):
-        stripper = run.stripper()
+    owners: list[Whose] = []
+    given = [*run.request.images, *([run.request.prior] if run.request.prior else [])]
+    for n, path in enumerate(given, start=1):
+        stripper, whose = run.stripper(), Whose()
+        prior = n > len(run.request.images)
         try:
-            study = await asyncio.to_thread(read_study, path, stripper, run.settings)
+            study = await asyncio.to_thread(read_study, path, whose.watching(stripper), run.settings)
             parts = run.parts
             masked = await asyncio.to_thread(mask_burned_in, study, parts.text_reader(), run.identity, parts.detector())
         except (UnreadableStudyError, DetectorError) as error:
-            if len(run.request.images) == 1:
+            if len(run.request.images) == 1 and not prior:
                 raise
             refused.append(refuse("unreadable_input", n=n, why=str(error)))
             emit(event_of(refused[-1]))
             continue
-        study.context = said.merged(study.context).merged(run.request.context)
+        if prior:
+            # What is told of the patient holds for both; what the prior's own header says of it goes first.
+            study.context = said.merged(run.request.context).merged(study.context)
+            run.prior = study.study_id
+        else:
+            study.context = said.merged(study.context).merged(run.request.context)
+        owners.append(whose)
         run.studies[study.study_id] = study
-        emit(_study_event(study, stripper, masked, run.text_redacted))
+        emit(_study_event(study, stripper, masked, run.text_redacted, prior))
+    if run.prior:
+        run.incomparable = _incomparable(owners, list(run.studies.values()))
     return ThreadState(
         question=run.scrub(state["question"]),
         readable=len(run.studies),
@@ -54,7 +66,9 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     )
 
 
-def _study_event(study: "Study", stripper: "HeaderStripper", masked: int | None, text_redacted: int) -> StudyEvent:
+def _study_event(
+    study: "Study", stripper: "HeaderStripper", masked: int | None, text_redacted: int, prior: bool
+) -> StudyEvent:
     return StudyEvent(
         study_id=study.study_id,
         modality=study.modality,
@@ -70,4 +84,18 @@ def _study_event(study: "Study", stripper: "HeaderStripper", masked: int | None,
         ),
         context=study.context,
         contents=study.contents,
+        prior=prior,
     )
+
+
+def _incomparable(owners: "list[Whose]", studies: "list[Study]") -> str | None:
+    """Why the last study may not be compared with the first as its prior: what follows "I cannot compare"."""
+    if len(studies) < 2:
+        return None
+    if owners[0].another_patient(owners[-1]):
+        return "two studies whose headers name different patients"
+    if owners[-1].later_than(owners[0]):
+        return "with this study as the prior, as by its header it is the later one"
+    if any(study.frames > 1 for study in studies):
+        return "single slices of volumes, as they are not matched to each other"
+    return None

@@ -1,20 +1,22 @@
 """Lets an engine write, and lets nothing it writes out but through the gate."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from agent.answer import Answer
+from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
 from agent.errors import EngineError
 from agent.events import Emit
-from agent.evidence import Evidence, ask_message, gather
+from agent.evidence import Evidence, ask_message, gather, of_this_image
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.run import Run, emitter
-from agent.state import Refused, ThreadState
+from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
 
 if TYPE_CHECKING:
@@ -31,9 +33,13 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     emit = emitter(runtime)
     answer = Answer(emit)
     usage: dict[str, int] = {}
-    evidence = gather(state)
+    cases = await asyncio.to_thread(cases_now, state, run.parts.registry()) if state.get("cases") else []
+    earlier = without_cases(
+        state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
+    )
+    evidence = gather(state, cases, _not_compared(run))
     refused = list(evidence.refused)
-    late = None if refused else too_little(evidence, run.settings.refuse_below)
+    late = None if refused else too_little(of_this_image(evidence), run.settings.refuse_below)
     if late is not None:
         emit(event_of(late))
         refused.append(late)
@@ -41,9 +47,9 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         answer.say(run.gate(evidence).scrub(explanation(entry)))
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
-        await _write(_messages(state, run, evidence), evidence, run, answer, usage, emit)
+        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit)
     turns = [
-        *state.get("turns", []),
+        *earlier,
         {"role": "user", "text": state["question"]},
         {"role": "assistant", "text": answer.text},
     ]
@@ -54,6 +60,15 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         usage=usage,
         turns=turns[-2 * REMEMBERED_TURNS :],
     )
+
+
+def _not_compared(run: Run) -> str | None:
+    """Why a prior that was given is no image to compare with, or ``None``: unreadable, or of no known kind."""
+    if run.request.prior is None:
+        return None
+    if run.prior is None:
+        return "with the earlier study, as it cannot be read"
+    return "with the earlier study, as I do not know what kind of image it is"
 
 
 def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
@@ -69,7 +84,7 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     if evidence.empty or not (evidence.about_image or evidence.passages):
         return refuse("no_evidence")
     if evidence.about_image:
-        findings = [seen.finding for seen in evidence.findings]
+        findings = least_certain(evidence.findings)
         unsure = refuse_low_confidence(
             answer_confidence(findings, [image.probability for image in evidence.images]), refuse_below
         )
@@ -122,9 +137,9 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
         yield chunk.text
 
 
-def _messages(state: ThreadState, run: Run, evidence: Evidence) -> list[BaseMessage]:
+def _messages(state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]]) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
-    turns = state.get("turns", []) or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
+    turns = earlier or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
     spoken: list[BaseMessage] = [
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]

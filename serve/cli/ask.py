@@ -23,6 +23,8 @@ Examples:
 
   overread ask series/ "What do you see?" (a folder or zip archive of DICOM is one study; --frame picks a slice)
 
+  overread ask new.dcm "Has it grown?" --prior old.dcm
+
   overread ask "How is a pneumothorax confirmed?" --json
 
   overread ask film.dcm "Is there an effusion?" --thread case-7, then: overread ask "How sure is that?" --thread case-7
@@ -52,14 +54,17 @@ def ask(
         Path | None, typer.Option(metavar="OUT.png", help="Write the first image with what was found drawn on it.")
     ] = None,
     frame: Annotated[int | None, typer.Option(metavar="N", help="Which frame of many, counted from 0.")] = None,
+    prior: Annotated[
+        Path | None, typer.Option(metavar="OLD", help="An earlier study of the same patient, to compare with.")
+    ] = None,
 ) -> None:
     """Ask about images, or with no image ask a question of knowledge."""
     from serve.arguments import read_request
     from serve.cli.output import check_picture_path, own_stdout
 
-    request = read_request(words, thread, context or (), frame)
+    request = read_request(words, thread, context or (), frame, prior)
     if overlay is not None:
-        check_picture_path(overlay, request.images)
+        check_picture_path(overlay, (*request.images, *([prior] if prior else [])))
     with own_stdout() as out:
         code = asyncio.run(_answer(request, as_json, overlay, out))
     raise typer.Exit(code)
@@ -93,7 +98,7 @@ async def _transcript(assistant: "Assistant", request: "Request", out: TextIO) -
     from serve.terminal import transcript_for
 
     last, study = None, None
-    transcript = transcript_for(out, len(request.images))
+    transcript = transcript_for(out, len(request.images) + (request.prior is not None))
     try:
         async for event in assistant.ask(request):
             if not isinstance(event, ErrorEvent):

@@ -82,6 +82,7 @@ evidence_packs = st.builds(
     findings=st.lists(findings, max_size=1).map(tuple),
     measurements=st.lists(measurements, max_size=1).map(tuple),
     cases=st.lists(cases, max_size=1).map(tuple),
+    cases_asked=st.booleans(),
     passages=st.sampled_from([(), (PASSAGE,)]),
     untested=st.sampled_from([(), ("fracture",)]),
 )

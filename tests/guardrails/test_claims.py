@@ -10,8 +10,8 @@ SOURCE = (
 )
 
 
-def ledger(has_prior: bool = False) -> Ledger:
-    made = Ledger(has_prior)
+def ledger() -> Ledger:
+    made = Ledger()
     made.add_domain("D1", "chest X-ray", 0.984)
     made.add_finding(
         Finding(id="F1", label="pneumonia", probability=0.931, interval=(0.88, 0.96), decision="present"),
@@ -96,11 +96,6 @@ REJECTED = [
 def test_false_sentences_are_not(text: str, verdict: str, check: str) -> None:
     claim = check_claim("claim-1", text, ledger())
     assert (claim.verdict, claim.checks) == (verdict, (check,))
-
-
-def test_a_comparison_may_stand_when_a_prior_was_given() -> None:
-    claim = check_claim("claim-1", "The pneumonia is unchanged since the prior film [F1].", ledger(has_prior=True))
-    assert claim.verdict == "supported"
 
 
 CONNECTIVE = [

@@ -88,3 +88,15 @@ def test_places() -> None:
         "the third image",
         "image 4",
     ]
+
+
+def test_a_prior_stands_beside_one_image(image: str, tmp_path: Path) -> None:
+    assert read_request([image, "Has it grown?"], prior=Path(image)).prior == Path(image)
+    for words, prior, said in (
+        ([image, image, "Has it grown?"], Path(image), "one image"),
+        (["Has it grown?"], Path(image), "one image"),
+        ([image, "Has it grown?"], tmp_path / "none.dcm", "no file"),
+        ([image, "Has it grown?"], Path("https://example.org/a.dcm"), "address"),
+    ):
+        with pytest.raises(ArgumentsError, match=said):
+            read_request(words, prior=prior)

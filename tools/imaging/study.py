@@ -141,12 +141,28 @@ class Study:
         """
         middle = self.frames // 2
         for index in nearest_first(middle, self.frames)[:MOST_TRIED]:
-            try:
-                if self.frames == 1 or not _blank(self.display(index)):
-                    return index
-            except UnreadableStudyError:
-                continue
+            if self.frames == 1 or self._shows_something(index):
+                return index
         return middle
+
+    def sampled_frames(self, count: int, first: int) -> tuple[int, ...]:
+        """The frames that tools for single images see of many: ``count`` of them, evenly spaced, in order.
+
+        The frames are cut into ``count`` equal stretches, and the middle of each is taken; where there are no more
+        than ``count``, all are. ``first``, the frame the study was identified by, takes the place of the one
+        nearest to it. Frames in which nothing is to be seen, or that cannot be decoded, are left out.
+        """
+        spread = [(2 * place + 1) * self.frames // (2 * count) for place in range(count)]
+        chosen = list(range(self.frames)) if self.frames <= count else spread
+        nearest = min(range(len(chosen)), key=lambda place: abs(chosen[place] - first))
+        chosen[nearest] = first
+        return tuple(index for index in sorted(set(chosen)) if index == first or self._shows_something(index))
+
+    def _shows_something(self, index: int) -> bool:
+        try:
+            return not _blank(self.display(index))
+        except UnreadableStudyError:
+            return False
 
     def mask_regions(self, boxes: Sequence[Box]) -> None:
         """Takes regions (half-open boxes, stored pixels) out of all frames, of values and display alike.

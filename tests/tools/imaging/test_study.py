@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,3 +110,17 @@ def test_no_frame_nearer_to_the_middle_has_something_in_it(levels: list[int | No
         assert not any(levels[index] == 50 for index in nearer)
     else:
         assert chosen == middle
+
+
+@given(st.integers(1, 200), st.integers(1, 9))
+def test_sampled_frames_are_evenly_spaced(frames: int, count: int) -> None:
+    frame = Frame(values=np.arange(72, dtype=np.float32).reshape(8, 9), presentation=Presentation(span=(0, 72)))
+    study = Study("s", "h", Facts("CT", frames, (8, 9), None, Context(), None), lambda _index: frame, frame)
+    first = study.representative_frame()
+    sampled = study.sampled_frames(count, first)
+    assert first in sampled
+    assert list(sampled) == sorted(set(sampled))
+    assert len(sampled) == min(count, frames)
+    assert all(0 <= frame < frames for frame in sampled)
+    gaps = [after - before for before, after in pairwise(sampled)]
+    assert all(gap <= frames // count + frames // (2 * count) + 2 for gap in gaps)

@@ -1,0 +1,44 @@
+"""The composer's fixed sentences, kept as data in ``phrases.yaml``, and how it writes numbers."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def say(phrase: str, /, **values: object) -> str:
+    """A sentence by its name, filled in."""
+    return _phrases()[phrase].format(**values)
+
+
+def percent(probability: float) -> str:
+    """A probability in words a reader trusts: never 0 % and never 100 %."""
+    if probability < 0.01:
+        return "less than 1 %"
+    if probability > 0.99:
+        return "more than 99 %"
+    return f"{probability * 100:.0f} %"
+
+
+def number(value: float) -> str:
+    """A measured value with at most two decimals: more would promise a precision no mask has."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def count(value: int) -> str:
+    """A small number in words."""
+    return _COUNTS[value] if value < len(_COUNTS) else str(value)
+
+
+def listed(words: Sequence[str], last: str = "or") -> str:
+    """Words with commas, the last one after ``last``."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, str]:
+    phrases: dict[str, str] = yaml.safe_load(files("agent").joinpath("engines/phrases.yaml").read_text("utf-8"))
+    return phrases
