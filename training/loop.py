@@ -33,6 +33,13 @@ def best_device() -> "torch.device":
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def bfloat16_pays(device: "torch.device") -> bool:
+    """Whether bfloat16 is faster than float32 on a device: a processor without instructions for it only imitates it."""
+    import torch
+
+    return device.type == "cuda" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def fit(
     network: "nn.Module",
     loss_of: Callable[["nn.Module"], "Tensor"],
@@ -59,6 +66,7 @@ def fit(
     optimiser = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
     started, done, shown = time.monotonic(), 0.0, 0.0
     device = next(network.parameters()).device
+    quick = bfloat16_pays(device)
     for step in range(steps):
         done = max((step + 1) / steps, (time.monotonic() - started) / limit_s)
         if done > 1:
@@ -67,7 +75,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         network.train()
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=quick):
             loss = loss_of(network)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
