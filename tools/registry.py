@@ -8,9 +8,10 @@ from overread.errors import CardError
 from tools.contract import Tool
 from tools.errors import ToolError
 from tools.findings import Findings
+from tools.lungs import Lungs
 from tools.segmentation.networks import ARCHITECTURES as PROMPTED
 
-BUILDERS: dict[str, Callable[[CardFile], Tool]] = {"activation-resnet": Findings}
+BUILDERS: dict[str, Callable[[CardFile], Tool]] = {"activation-resnet": Findings, "lung-unet": Lungs}
 """The class that makes a tool of a card, by the card's architecture."""
 
 TOOL_TASKS = ("classification", "segmentation")
