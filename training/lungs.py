@@ -27,7 +27,8 @@ from training.card import figure, training_set, write_card, write_weights
 from training.loop import best_device, fit, seed_all
 from training.measure import bootstrap
 from training.pictures import data_root, picture_sets, share
-from training.sam_card import LOW_DICE, Row, dice_of, spearman, threshold_for
+from training.sam_bars import dice_of
+from training.sam_card import LOW_DICE, Row, spearman, threshold_for
 from training.sam_objects import Outlined, mask_sets, read_outlined
 
 if TYPE_CHECKING:

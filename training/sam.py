@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--limit", type=float, default=1380.0, help="seconds of training at most")
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="weights to go on from, as --keep leaves them")
     parser.add_argument("--weights", type=Path, help="weights trained before: only measure and write")
     parser.add_argument("--keep", type=Path, help="where to put the trained weights before anything is measured")
     given = parser.parse_args(arguments)
@@ -54,12 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
     root = data_root(given.data)
     pictures = read_outlined(root)
     network = starter_sam(SIZE, DIMENSIONS, WIDTHS, DEPTHS)
-    if given.weights:
-        from safetensors.torch import load_file
-
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(given.weights).items()})
+    if given.weights or given.start:
+        network.load_state_dict(stored(given.weights or given.start))
         network.eval()
-    else:
+    if not given.weights:
         learn = [picture for picture in pictures if picture.role == "learn"]
         samples = Samples(learn, grounds(root), SIZE, SEED)
         network = train(network, samples, given.steps, given.limit, given.batch)
@@ -68,6 +67,13 @@ def main(arguments: list[str] | None = None) -> None:
 
             save_file({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}, given.keep)
     finish(network, pictures, given.out)
+
+
+def stored(path: Path) -> "dict[str, Tensor]":
+    """The tensors of a file of weights, floating ones as float32."""
+    from safetensors.torch import load_file
+
+    return {name: t.float() if t.dtype.is_floating_point else t for name, t in load_file(path).items()}
 
 
 def grounds(root: Path) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ network has seen nothing of it. Intervals come from drawing whole pictures again
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from tools.segmentation.uncertainty import Perturbation, with_uncertainty
 from training.card import figure, training_set, write_card, write_weights
 from training.measure import bootstrap
 from training.pictures import picture_sets
+from training.sam_bars import dice_of, ellipse_in, grabcut_in
 from training.sam_objects import Bools, Outlined, mask_sets
 
 if TYPE_CHECKING:
@@ -47,58 +48,6 @@ class Row:
     picture: int
     dice: dict[str, float] = field(default_factory=dict)
     score: float = 1.0
-
-
-def dice_of(mask: Bools, wanted: Bools) -> float:
-    """Twice the overlap over the sum of both areas; 0 when both are empty."""
-    both = int(mask.sum()) + int(wanted.sum())
-    return 2 * int((mask & wanted).sum()) / both if both else 0.0
-
-
-def ellipse_in(box: Box, shape: tuple[int, int]) -> Bools:
-    """The ellipse that touches all four sides of a box: what can be had without looking at the image."""
-    x0, y0, x1, y1 = box
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    across, down = (x + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2), (y + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
-    return np.asarray(across**2 + down**2 <= 1)
-
-
-def cut_in(pixels: NDArray[np.uint8], box: Box) -> Bools:
-    """GrabCut's idea with colour histograms and no graph: what in the box is more like the inside than the outside.
-
-    Started from the box as GrabCut is (Rother et al., 2004): a margin outside is background, and the
-    inside is told apart again five times. A median filter stands for the cut's smoothness.
-    """
-    from scipy import ndimage
-
-    x0, y0, x1, y1 = box
-    height, width = pixels.shape[:2]
-    mx, my = max(4, (x1 - x0) // 3), max(4, (y1 - y0) // 3)
-    left, top = max(0, x0 - mx), max(0, y0 - my)
-    part = pixels[top : min(height, y1 + my), left : min(width, x1 + mx)]
-    bins = (part // 16).astype(np.intp)
-    code = (bins[..., 0] * 16 + bins[..., 1]) * 16 + bins[..., 2]
-    allowed = np.zeros(code.shape, dtype=bool)
-    allowed[y0 - top : y1 - top, x0 - left : x1 - left] = True
-    on = allowed.copy()
-    for _ in range(5):
-        inner, outer = (_histogram(code[side]) for side in (on, ~on))
-        on = allowed & (inner[code] > outer[code])
-        if not on.any():
-            break
-    smooth = ndimage.median_filter(on.astype(np.uint8), max(3, min(code.shape) // 15 | 1)).astype(bool)
-    mask = np.zeros((height, width), dtype=bool)
-    mask[top : top + code.shape[0], left : left + code.shape[1]] = smooth
-    return mask
-
-
-def _histogram(codes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The smoothed share of each of 16 x 16 x 16 colours, float64 ``(4096,)``."""
-    from scipy import ndimage
-
-    counts = np.bincount(codes, minlength=4096).reshape(16, 16, 16).astype(np.float64)
-    smooth = ndimage.gaussian_filter(counts, 1.0).ravel() + 1e-6
-    return np.asarray(smooth / smooth.sum())
 
 
 def moved(box: Box, part: float, shape: tuple[int, int], generator: np.random.Generator) -> Box:
@@ -148,7 +97,7 @@ def measure(segmenter: Segmenter, pictures: Sequence[Outlined], how: Perturbatio
                 )
                 row.dice["box, asked once"] = dice_of(predictor.predict(Prompt(box)).masks[0], wanted)
                 row.dice["ellipse in the box"] = dice_of(ellipse_in(box, predictor.shape), wanted)
-                row.dice["colour histograms in the box"] = dice_of(cut_in(picture.pixels, box), wanted)
+                row.dice["GrabCut in the box"] = dice_of(grabcut_in(picture.pixels, box), wanted)
                 for count, name in ((1, "one point"), (3, "three points")):
                     points = points_in(wanted, count, generator)
                     row.dice[name] = dice_of(predictor.predict(Prompt(points=points)).masks[0], wanted)
@@ -242,12 +191,11 @@ def _overall(rows: Sequence[Row], command: str) -> list[Figure]:
     sets = ", ".join(sorted({picture_sets()[row.set].title for row in rows}))
     data = f"{UNSEEN}: {sets}; at most {OBJECTS} objects a picture"
     found = [_mean(rows, name, f"mean Dice, {name}", data, command) for name in rows[0].dice]
-    gain = np.array([row.dice["box"] - row.dice["ellipse in the box"] for row in rows])
     groups = [f"{row.set}:{row.picture}" for row in rows]
-    mean: Callable[[NDArray[np.intp]], float] = lambda chosen: float(gain[chosen].mean())  # noqa: E731
-    found.append(
-        figure("Dice above the ellipse, box", float(gain.mean()), len(gain), data, command, bootstrap(mean, groups))
-    )
+    for bar in ("ellipse", "GrabCut"):
+        gain = np.array([row.dice["box"] - row.dice[f"{bar} in the box"] for row in rows])
+        span = bootstrap(lambda chosen, gain=gain: float(gain[chosen].mean()), groups)  # type: ignore[misc]
+        found.append(figure(f"Dice above {bar}, box", float(gain.mean()), len(gain), data, command, span))
     means = [
         np.mean([row.dice["box"] for row in rows if row.set == name]) for name in sorted({row.set for row in rows})
     ]
@@ -277,7 +225,7 @@ def _by_set(rows: Sequence[Row], learned: set[str], command: str) -> list[Figure
         some = [row for row in rows if row.set == name]
         seen = "other pictures of a source it learned from" if name in learned else UNSEEN
         data = f"{picture_sets()[name].title}, {seen}"
-        for way in ("box", "ellipse in the box"):
+        for way in ("box", "ellipse in the box", "GrabCut in the box"):
             out.append(_mean(some, way, f"mean Dice, {way}, {name}", data, command))
     return out
 
