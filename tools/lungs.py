@@ -141,8 +141,8 @@ class Lungs:
         mask, fields = lung_fields(odds > 0)
         unsure = doubt(1 / (1 + np.exp(-logits.clip(-30, 30))))
         pictures = (
-            Picture(id="A1", kind="mask", pixels=mask),
-            Picture(id="A2", kind="uncertainty", pixels=entropy(odds)),
+            Picture(id="A1", kind="mask", pixels=mask, title="lung fields"),
+            Picture(id="A2", kind="uncertainty", pixels=entropy(odds), title="lung fields"),
         )
         if fields is None:
             reason = "two separate lung fields could not be told apart, so nothing was measured"

@@ -35,7 +35,7 @@ def test_the_box_is_round_the_hottest_area_alone() -> None:
 
 def test_peaks_are_apart_and_the_highest_first() -> None:
     heat = np.maximum(bump((60, 120), 30, 40, 10), bump((60, 120), 30, 75, 10, high=0.9))
-    prompt = prompt_from_heat(heat, HeatPrompt(part=0.3, box=False, points=2))
+    prompt = prompt_from_heat(heat, HeatPrompt(part=0.15, box=False, points=2))
     assert prompt is not None
     assert prompt.box is None
     assert [(one.x, one.y) for one in prompt.points] == [(40, 30), (75, 30)]
