@@ -37,7 +37,7 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     for study in run.studies.values():
         frame = await asyncio.to_thread(chosen_frame, study, run.request.frame)
         display = await asyncio.to_thread(study.display, frame)
-        run.shown[study.study_id] = Shown(study.study_id, frame, display)
+        run.shown[study.study_id] = Shown(study.study_id, frame, display, study.spacing_mm, study.context)
         run.keep(run.shown[study.study_id])
     identifier = await asyncio.to_thread(run.parts.identifier)
     shown = list(run.shown.values())
