@@ -53,8 +53,8 @@ AUGMENTATION = Strength(
     invert=0.08, blur=0.3, noise=0.06, jpeg=0.15, mark=0.6,
 )  # fmt: skip
 SPOILT = Strength(
-    turn_degrees=40, scale=(0.4, 1.9), aspect=0.35, shift=0.25, gamma=1.4, contrast=1.0, brightness=0.4,
-    invert=0.2, blur=0.6, noise=0.3, jpeg=0.3, mark=1.0,
+    turn_degrees=30, scale=(0.5, 1.6), aspect=0.3, shift=0.15, gamma=1.0, contrast=0.8, brightness=0.3,
+    invert=0.15, blur=0.5, noise=0.2, jpeg=0.3, mark=0.8,
 )  # fmt: skip
 
 
