@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="weights to go on from, as --keep leaves them")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate; lower with --start")
+    parser.add_argument("--real", type=float, default=0.6, help="part of the samples from real pictures; else composed")
     parser.add_argument("--weights", type=Path, help="weights trained before: only measure and write")
     parser.add_argument("--keep", type=Path, help="where to put the trained weights before anything is measured")
     given = parser.parse_args(arguments)
@@ -60,8 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         network.eval()
     if not given.weights:
         learn = [picture for picture in pictures if picture.role == "learn"]
-        samples = Samples(learn, grounds(root), SIZE, SEED)
-        network = train(network, samples, given.steps, given.limit, given.batch)
+        samples = Samples(learn, grounds(root), SIZE, SEED + bool(given.start), given.real)
+        network = train(network, samples, given.steps, given.limit, given.batch, given.rate)
         if given.keep:
             from safetensors.torch import save_file
 
@@ -89,7 +91,7 @@ def grounds(root: Path) -> NDArray[np.uint8]:
     return load(kept[:GROUNDS], 224)
 
 
-def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, batch: int) -> "nn.Module":
+def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, batch: int, rate: float) -> "nn.Module":
     """The network after training. Every picture is prompted by its box, in half of the batches also by points.
 
     Both share one embedding. In a quarter of the batches, points stand beside the box.
@@ -123,7 +125,7 @@ def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, ba
             loss = prompt_loss(sam, embedding, target, box, (points, labels) if beside else None)
             return loss + prompt_loss(sam, embedding, target, None, (points, labels)) if by_points else loss
 
-        return fit(network, loss_of, steps, rate=1.5e-3, decay=0.03, limit_s=limit_s)
+        return fit(network, loss_of, steps, rate=rate, decay=0.03, limit_s=limit_s)
 
 
 def prompt_loss(
