@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
     parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
     parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--limit", type=float, default=660.0, help="seconds of training at most")
+    parser.add_argument("--limit", type=float, default=700.0, help="seconds of training at most")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
@@ -246,7 +246,7 @@ def _at(average: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.flo
 
 
 LIMITS = (
-    "The outline is of the whole lung field, with what of it lies behind the heart and under the diaphragm's dome"
+    "The outline is of the whole lung field, with what of it lies behind the heart,"
     " as its teachers drew it; it is no measure of aerated lung.",
     "Taught by a few dozen films of adults, most with COVID-19, some with tubes and lines; a side white from top to"
     " bottom may be missed.",
