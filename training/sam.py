@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 NAME = "sam-starter"
 COMMAND = "python -m training.sam"
+MEASURE = f"{COMMAND} --weights overread/models/{NAME}/weights.safetensors"
+"""Measures the weights that ship again."""
+
 SEED = 11
 SIZE = 128
 DIMENSIONS = 128

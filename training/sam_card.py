@@ -131,7 +131,7 @@ def threshold_for(rows: Sequence[Row]) -> float:
 
 def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> None:
     """Write the weights, fit the doubt on pictures kept back, measure on sources never seen, write the card."""
-    from training.sam import COMMAND, DEPTHS, DIMENSIONS, NAME, SIZE, WIDTHS
+    from training.sam import DEPTHS, DIMENSIONS, MEASURE, NAME, SIZE, WIDTHS
 
     weights = write_weights(out, network.state_dict())
     learned = Counter(picture.set for picture in pictures if picture.role == "learn")
@@ -155,9 +155,9 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
     unseen = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set not in learned], how)
     same = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set in learned], how)
     figures = [
-        *_overall(unseen, COMMAND),
-        *_doubt(unseen, cut, COMMAND),
-        *_by_set(unseen + same, set(learned), COMMAND),
+        *_overall(unseen, MEASURE),
+        *_doubt(unseen, cut, MEASURE),
+        *_by_set(unseen + same, set(learned), MEASURE),
     ]
     calibration = {
         "kind": "prompt-perturbation",
@@ -233,7 +233,8 @@ def _by_set(rows: Sequence[Row], learned: set[str], command: str) -> list[Figure
 LIMITS = (
     "It outlines what it is shown; it does not know what the thing is, nor whether it is ill.",
     "Small for a network of its kind and taught by a few hundred pictures: a published SAM or MedSAM outlines better.",
-    "Thin branching structures, such as vessel trees, come out coarse: it sees 128 x 128 pixels at a time.",
+    "Vessel trees and other thin branching structures are not outlined: it sees 128 x 128 pixels at a time, and mostly"
+    " gives an empty mask for them.",
     "One point is ambiguous; a box is surer. Look at the other masks it offers before trusting one.",
     "The foretold overlap is not calibrated. The doubt ranks masks; it is not a probability of being wrong.",
     "No figure is known for kinds of image that are not in the list of figures.",
