@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="weights to go on from, as --keep leaves them")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate; lower with --start")
+    parser.add_argument("--without-trees", action="store_true", help="vessel trees do not teach; for the last run")
     parser.add_argument("--real", type=float, default=0.6, help="part of the samples from real pictures; else composed")
     parser.add_argument("--weights", type=Path, help="weights trained before: only measure and write")
     parser.add_argument("--keep", type=Path, help="where to put the trained weights before anything is measured")
@@ -65,6 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
         network.eval()
     if not given.weights:
         learn = [picture for picture in pictures if picture.role == "learn"]
+        if given.without_trees:
+            learn = [picture for picture in learn if picture.shape != "tree"]
         samples = Samples(learn, grounds(root), SIZE, SEED + bool(given.start), given.real)
         network = train(network, samples, given.steps, given.limit, given.batch, given.rate)
         if given.keep:

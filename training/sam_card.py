@@ -36,6 +36,9 @@ OBJECTS = 4
 LEAST_SIDE = 8
 """Shortest side of a box, in pixels, that is measured."""
 
+ROUND = 0.85
+"""An object whose ellipse has a lower Dice than this is no ellipse."""
+
 LOW_DICE = 0.8
 """A mask with a lower Dice is one that should have been flagged."""
 
@@ -76,7 +79,7 @@ def points_in(wanted: Bools, count: int, generator: np.random.Generator) -> tupl
 
 
 def measure(segmenter: Segmenter, pictures: Sequence[Outlined], how: Perturbation, full: bool = True) -> list[Row]:
-    """One row an object. With ``full``, points and the baselines too, else the box and its doubt alone."""
+    """One row an object. With ``full``, points, moved boxes and GrabCut too, else box, doubt and ellipse alone."""
     generator = np.random.default_rng(17)
     rows = []
     for number, picture in enumerate(pictures):
@@ -90,13 +93,13 @@ def measure(segmenter: Segmenter, pictures: Sequence[Outlined], how: Perturbatio
             shaken = moved(box, 0.1, predictor.shape, generator)
             doubtful = with_uncertainty(predictor, Prompt(box), how)
             row.dice["box"] = dice_of(doubtful.mask, wanted)
+            row.dice["ellipse in the box"] = dice_of(ellipse_in(box, predictor.shape), wanted)
             row.score = doubtful.score
             if full:
                 row.dice["box, moved by up to 0.1"] = dice_of(
                     with_uncertainty(predictor, Prompt(shaken), how).mask, wanted
                 )
                 row.dice["box, asked once"] = dice_of(predictor.predict(Prompt(box)).masks[0], wanted)
-                row.dice["ellipse in the box"] = dice_of(ellipse_in(box, predictor.shape), wanted)
                 row.dice["GrabCut in the box"] = dice_of(grabcut_in(picture.pixels, box), wanted)
                 for count, name in ((1, "one point"), (3, "three points")):
                     points = points_in(wanted, count, generator)
@@ -153,11 +156,12 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
     kept_back = measure(segmenter, [one for one in pictures if one.role == "validate"], how, full=False)
     cut = threshold_for(kept_back)
     unseen = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set not in learned], how)
-    same = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set in learned], how)
+    same = [one for one in pictures if one.role == "measure" and one.set in learned]
+    learned_of = measure(segmenter, same, how, full=False)
     figures = [
         *_overall(unseen, MEASURE),
         *_doubt(unseen, cut, MEASURE),
-        *_by_set(unseen + same, set(learned), MEASURE),
+        *_by_set(unseen + learned_of, set(learned), MEASURE),
     ]
     calibration = {
         "kind": "prompt-perturbation",
@@ -196,6 +200,12 @@ def _overall(rows: Sequence[Row], command: str) -> list[Figure]:
         gain = np.array([row.dice["box"] - row.dice[f"{bar} in the box"] for row in rows])
         span = bootstrap(lambda chosen, gain=gain: float(gain[chosen].mean()), groups)  # type: ignore[misc]
         found.append(figure(f"Dice above {bar}, box", float(gain.mean()), len(gain), data, command, span))
+    for some, which in (
+        ([row for row in rows if row.dice["ellipse in the box"] < ROUND], f"no ellipse (its Dice below {ROUND})"),
+        ([row for row in rows if mask_sets()[row.set].shape != "tree"], "no vessel tree"),
+    ):
+        for way in ("box", "ellipse in the box", "GrabCut in the box"):
+            found.append(_mean(some, way, f"mean Dice, {way}, objects that are {which}", data, command))
     means = [
         np.mean([row.dice["box"] for row in rows if row.set == name]) for name in sorted({row.set for row in rows})
     ]
@@ -226,6 +236,8 @@ def _by_set(rows: Sequence[Row], learned: set[str], command: str) -> list[Figure
         seen = "other pictures of a source it learned from" if name in learned else UNSEEN
         data = f"{picture_sets()[name].title}, {seen}"
         for way in ("box", "ellipse in the box", "GrabCut in the box"):
+            if way not in some[0].dice:
+                continue
             out.append(_mean(some, way, f"mean Dice, {way}, {name}", data, command))
     return out
 
