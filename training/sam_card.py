@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OBJECTS = 4
+OBJECTS = 2
 """Most objects of one picture that are measured, the largest first."""
 
 LEAST_SIDE = 8
@@ -84,6 +84,8 @@ def measure(segmenter: Segmenter, pictures: Sequence[Outlined], how: Perturbatio
     rows = []
     for number, picture in enumerate(pictures):
         predictor = segmenter.set_image(picture.pixels, f"{picture.set}:{number}")
+        if number % 20 == 0:
+            log.info("measuring picture %d of %d", number, len(pictures))
         usable = [
             b for b in picture.boxes if min(b[1][2] - b[1][0], b[1][3] - b[1][1]) >= LEAST_SIDE and _one(b[0], picture)
         ]
@@ -145,7 +147,14 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
         task="segmentation",
         domains=(),
         architecture="sam-starter",
-        input={"size": SIZE, "dimensions": DIMENSIONS, "widths": list(WIDTHS), "depths": list(DEPTHS), "filled": 0.6},
+        input={
+            "size": SIZE,
+            "dimensions": DIMENSIONS,
+            "widths": list(WIDTHS),
+            "depths": list(DEPTHS),
+            "filled": 0.6,
+            "grey": True,
+        },
         labels=(Label(name="object"),),
         training=tuple(_taught(name, count) for name, count in sorted(learned.items())),
         weights=weights,
@@ -155,14 +164,6 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
     how = Perturbation()
     kept_back = measure(segmenter, [one for one in pictures if one.role == "validate"], how, full=False)
     cut = threshold_for(kept_back)
-    unseen = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set not in learned], how)
-    same = [one for one in pictures if one.role == "measure" and one.set in learned]
-    learned_of = measure(segmenter, same, how, full=False)
-    figures = [
-        *_overall(unseen, MEASURE),
-        *_doubt(unseen, cut, MEASURE),
-        *_by_set(unseen + learned_of, set(learned), MEASURE),
-    ]
     calibration = {
         "kind": "prompt-perturbation",
         "jitter": how.jitter,
@@ -170,7 +171,15 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
         "distrust_from": round(cut, 4),
         "fitted_on": f"{len(kept_back)} objects of learning sets' pictures kept back, Dice below {LOW_DICE}",
     }
-    write_card(out, card.model_copy(update={"calibration": calibration, "figures": tuple(figures)}))
+    card = card.model_copy(update={"calibration": calibration})
+    log.info("kept back: mean Dice %.4f, doubt from %.4f", np.mean([row.dice["box"] for row in kept_back]), cut)
+    write_card(out, card)  # usable from here on; its figures follow
+    unseen = measure(segmenter, [one for one in pictures if one.role == "measure" and one.set not in learned], how)
+    figures = [*_overall(unseen, MEASURE), *_doubt(unseen, cut, MEASURE), *_by_set(unseen, set(learned), MEASURE)]
+    write_card(out, card.model_copy(update={"figures": tuple(figures)}))
+    same = [one for one in pictures if one.role == "measure" and one.set in learned]
+    figures += _by_set(measure(segmenter, same, how, full=False), set(learned), MEASURE)
+    write_card(out, card.model_copy(update={"figures": tuple(figures)}))
     for one in figures:
         log.info("%s: %.4f %s (n %d)", one.name, one.value, one.interval, one.n)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TONES = Strength(
-    gamma=0.5, contrast=0.35, brightness=0.12, invert=0.12, tint=0.5, grey=0.3, blur=0.25, noise=0.06, mark=0.0
+    gamma=0.5, contrast=0.35, brightness=0.12, invert=0.12, tint=0.3, grey=0.15, blur=0.25, noise=0.06, mark=0.0
 )
 JITTER = 0.15
 """Largest part of a box's side by which its edges are moved."""

@@ -110,6 +110,8 @@ class Segmenter:
             pixels = np.stack([crop(image, window, size, fill) for window in missing])
             with torch.inference_mode():
                 x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+                if self.framing.grey:
+                    x = x.mean(dim=1, keepdim=True).expand_as(x)
                 fresh = network.image_encoder((x - network.pixel_mean) / network.pixel_std)
             for window, embedding in zip(missing, fresh, strict=True):
                 known[window] = embedding
