@@ -163,12 +163,13 @@ class Assistant:
 
     def overlay(self, study_id: str) -> NDArray[np.uint8] | None:
         """The image with what the tools drew on it, and a legend: uint8 RGB, or ``None`` when not kept."""
-        from tools.overlay import draw_overlay
+        from tools.overlay import Scene, draw_overlay
 
         _, shown = self._shown.get(study_id, (None, None))
         if shown is None:
             return None
-        return draw_overlay(shown.display, list(shown.pictures.values()), shown.findings)
+        scene = Scene(shown.spacing_mm, shown.context)
+        return draw_overlay(shown.display, list(shown.pictures.values()), shown.findings, scene)
 
 
 def check(request: Request) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from retrieval.search import KnowledgeBase
     from tools.domain import DomainIdentifier
     from tools.registry import ToolRegistry
+    from tools.segmentation.predictor import Segmenter
 
 T = TypeVar("T")
 
@@ -29,9 +30,8 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._made: dict[str, Any] = {}
-        self._locks = {
-            name: threading.Lock() for name in ("detector", "text_reader", "identifier", "registry", "knowledge")
-        }
+        names = ("detector", "text_reader", "identifier", "registry", "segmenter", "knowledge")
+        self._locks = {name: threading.Lock() for name in names}
 
     def detector(self) -> "TextDetector":
         """The identity detector for text."""
@@ -72,6 +72,21 @@ class Parts:
             return ToolRegistry(find_cards(self.settings), cases_folder(self.settings))
 
         return self._once("registry", make)
+
+    def segmenter(self) -> "Segmenter | None":
+        """The promptable network, or ``None`` where no card of one has its weights."""
+
+        def make() -> "Segmenter | None":
+            from tools.errors import ToolError
+            from tools.segmentation.checkpoints import promptable
+            from tools.segmentation.predictor import Segmenter
+
+            try:
+                return Segmenter(promptable(find_cards(self.settings)))
+            except ToolError:
+                return None
+
+        return self._once("segmenter", make)
 
     def knowledge(self) -> "KnowledgeBase":
         """The knowledge base, its index built or read from the cache."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from overread.records import AgeBand, Context, Record
+from overread.records import AgeBand, Box, Context, Record
 
 
 class Asked(Record):
@@ -61,6 +61,20 @@ def _parts(question: str) -> list[str]:
         flags=re.IGNORECASE,
     )
     return [piece.strip() for piece in pieces if piece and len(piece.strip()) > 2]
+
+
+_BOX = re.compile(r"\bbox\W{0,3}(\d{1,5})\s*,\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,\s*(\d{1,5})\b", re.IGNORECASE)
+MOST_BOXES = 4
+
+
+def boxes_in(question: str) -> list[Box]:
+    """The boxes that a question names, as "box 120,80,260,210": half-open pixels, x0, y0, x1, y1. At most four.
+
+    One whose edges are in the wrong order is no box.
+    """
+    found = [tuple(int(edge) for edge in match.groups()) for match in _BOX.finditer(question)]
+    boxes = [(x0, y0, x1, y1) for x0, y0, x1, y1 in found if x0 < x1 and y0 < y1]
+    return list(dict.fromkeys(boxes))[:MOST_BOXES]
 
 
 _UNITS = {"day": 1 / 365.25, "week": 7 / 365.25, "month": 1 / 12, "year": 1.0}

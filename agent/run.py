@@ -15,7 +15,7 @@ from agent.events import Emit, EventStream
 from agent.parts import Parts
 from agent.request import Request
 from overread.events import Event
-from overread.records import Finding
+from overread.records import Context, Finding
 from overread.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Shown:
     study_id: str
     frame: int
     display: NDArray[np.uint8]
+    spacing_mm: tuple[float, float] | None = None
+    context: Context = field(default_factory=Context)
     pictures: dict[str, "Picture"] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     slices: dict[int, NDArray[np.uint8]] = field(default_factory=dict)

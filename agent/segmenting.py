@@ -34,12 +34,23 @@ class ObjectFound:
 
 
 @dataclass(frozen=True)
+class OtherOutline:
+    """What else the prompt could mean: ``mask`` bool ``(H, W)``, overlap foretold, Dice to the first mask."""
+
+    mask: NDArray[np.bool_]
+    box: Box
+    quality: float
+    dice: float
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """What came of it.
 
     ``mask`` bool ``(H, W)`` in the stored size and ``uncertainty`` float32 ``(H, W)`` in [0, 1] are ``None``
     after a refusal; the latter, ``score`` and ``distrust`` are also ``None`` for automatic masks.
-    ``score`` is 1 minus the expected Dice. ``timings`` are seconds.
+    ``score`` is 1 minus the expected Dice. ``alternatives`` are domains, ``others`` outlines that differ
+    materially from the first and are nearly as likely. ``timings`` are seconds.
     """
 
     study_id: str
@@ -59,6 +70,7 @@ class Segmentation:
     quality: float | None = None
     measurements: tuple[Measurement, ...] = ()
     objects: tuple[ObjectFound, ...] = ()
+    others: tuple[OtherOutline, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -138,9 +150,15 @@ def _refusal(decision: "DomainDecision", study: "Study", file: CardFile) -> Refu
 
 
 def _one(predictor: "ImagePredictor", prompt: "Prompt", seen: Segmentation, segmenter: "Segmenter") -> Segmentation:
+    from tools.segmentation.alternatives import other_masks
+    from tools.segmentation.predictor import box_round
     from tools.segmentation.uncertainty import perturbation_of, with_uncertainty
 
     found = with_uncertainty(predictor, prompt, perturbation_of(segmenter))
+    others = tuple(
+        OtherOutline(one.mask, box_round(one.mask), round(one.quality, 4), round(one.dice, 4))
+        for one in other_masks(predictor, prompt, found.mask)
+    )
     return replace(
         seen,
         mask=found.mask,
@@ -148,6 +166,7 @@ def _one(predictor: "ImagePredictor", prompt: "Prompt", seen: Segmentation, segm
         score=round(found.score, 4),
         distrust=found.distrust,
         quality=round(found.quality, 4),
+        others=others,
     )
 
 

@@ -32,12 +32,13 @@ class Picture:
     """A picture a tool made, in the image's own size.
 
     ``pixels`` is float32 ``(H, W)`` in [0, 1] for a heatmap or uncertainty, bool ``(H, W)`` for a
-    mask, uint8 ``(H, W, 3)`` for an overlay.
+    mask, uint8 ``(H, W, 3)`` for an overlay. ``title`` says in a legend what is drawn.
     """
 
     id: str
     kind: ArtifactKind
     pixels: NDArray[np.generic]
+    title: str = ""
 
 
 @dataclass(frozen=True)

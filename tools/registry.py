@@ -17,11 +17,13 @@ from tools.domain import ARCHITECTURE as DOMAIN_ARCHITECTURE
 from tools.domain import domain_identifier
 from tools.errors import ToolError
 from tools.findings import Findings
+from tools.lungs import Lungs
 from tools.observer import Observer
 from tools.segmentation.networks import ARCHITECTURES as PROMPTED
 
 BUILDERS: dict[str, Callable[[CardFile], Tool]] = {
     "activation-resnet": Findings,
+    "lung-unet": Lungs,
     "onnx": lambda file: Classifier(file, load_onnx),
     "open-clip": ZeroShot,
     "openai-vision": Observer,

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 NAME = "sam-starter"
 COMMAND = "python -m training.sam"
+MEASURE = f"{COMMAND} --weights overread/models/{NAME}/weights.safetensors"
+"""Measures the weights that ship again."""
+
 SEED = 11
 SIZE = 128
 DIMENSIONS = 128
@@ -45,6 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--limit", type=float, default=1380.0, help="seconds of training at most")
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="weights to go on from, as --keep leaves them")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate; lower with --start")
+    parser.add_argument("--without-trees", action="store_true", help="vessel trees do not teach; for the last run")
+    parser.add_argument("--real", type=float, default=0.6, help="part of the samples from real pictures; else composed")
     parser.add_argument("--weights", type=Path, help="weights trained before: only measure and write")
     parser.add_argument("--keep", type=Path, help="where to put the trained weights before anything is measured")
     given = parser.parse_args(arguments)
@@ -54,20 +61,27 @@ def main(arguments: list[str] | None = None) -> None:
     root = data_root(given.data)
     pictures = read_outlined(root)
     network = starter_sam(SIZE, DIMENSIONS, WIDTHS, DEPTHS)
-    if given.weights:
-        from safetensors.torch import load_file
-
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(given.weights).items()})
+    if given.weights or given.start:
+        network.load_state_dict(stored(given.weights or given.start))
         network.eval()
-    else:
+    if not given.weights:
         learn = [picture for picture in pictures if picture.role == "learn"]
-        samples = Samples(learn, grounds(root), SIZE, SEED)
-        network = train(network, samples, given.steps, given.limit, given.batch)
+        if given.without_trees:
+            learn = [picture for picture in learn if picture.shape != "tree"]
+        samples = Samples(learn, grounds(root), SIZE, SEED + bool(given.start), given.real)
+        network = train(network, samples, given.steps, given.limit, given.batch, given.rate)
         if given.keep:
             from safetensors.torch import save_file
 
             save_file({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}, given.keep)
     finish(network, pictures, given.out)
+
+
+def stored(path: Path) -> "dict[str, Tensor]":
+    """The tensors of a file of weights, floating ones as float32."""
+    from safetensors.torch import load_file
+
+    return {name: t.float() if t.dtype.is_floating_point else t for name, t in load_file(path).items()}
 
 
 def grounds(root: Path) -> NDArray[np.uint8]:
@@ -83,7 +97,7 @@ def grounds(root: Path) -> NDArray[np.uint8]:
     return load(kept[:GROUNDS], 224)
 
 
-def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, batch: int) -> "nn.Module":
+def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, batch: int, rate: float) -> "nn.Module":
     """The network after training. Every picture is prompted by its box, in half of the batches also by points.
 
     Both share one embedding. In a quarter of the batches, points stand beside the box.
@@ -117,7 +131,7 @@ def train(network: "nn.Module", samples: Samples, steps: int, limit_s: float, ba
             loss = prompt_loss(sam, embedding, target, box, (points, labels) if beside else None)
             return loss + prompt_loss(sam, embedding, target, None, (points, labels)) if by_points else loss
 
-        return fit(network, loss_of, steps, rate=1.5e-3, decay=0.03, limit_s=limit_s)
+        return fit(network, loss_of, steps, rate=rate, decay=0.03, limit_s=limit_s)
 
 
 def prompt_loss(

@@ -83,18 +83,16 @@ def role_of(one: MaskSet, licence: str, patient: str) -> str:
     return "validate" if share(patient, SEED) < VALIDATION else "learn"
 
 
-def read_outlined(root: Path, roles: Iterable[str] = ("learn", "validate", "measure")) -> list[Outlined]:
-    """Every picture with a mask whose role is asked for, in the order of the list."""
-    wanted, found = set(roles), []
+def read_outlined(root: Path, sets: Iterable[str] | None = None) -> list[Outlined]:
+    """Every picture with a mask, or those of the sets named, in the order of the list."""
+    wanted, found = set(mask_sets() if sets is None else sets), []
     with (root / "images.csv").open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             one = mask_sets().get(row["domain"])
-            if one is None or not row["mask"]:
+            if one is None or one.set not in wanted or not row["mask"]:
                 continue
             patient = _patient(row)
-            role = role_of(one, row["license"], patient)
-            if role in wanted:
-                found.append(_outlined(root, row, one, role, patient))
+            found.append(_outlined(root, row, one, role_of(one, row["license"], patient), patient))
     return [picture for picture in found if picture.boxes]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.cases import case_key
 from agent.events import Emit
-from agent.router import Call, plan
+from agent.router import Call, outlines, plan
 from agent.run import Run, emitter
 from agent.state import (
     KeptCase,
@@ -42,6 +42,11 @@ async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     seen = _Seen(findings_of(state), measurements_of(state), cases_of(state))
     for call in plan(images, registry).required:
         await _run_call(call, run, numbering, seen, emitter(runtime))
+    segmenter = await asyncio.to_thread(run.parts.segmenter)
+    if segmenter is not None:
+        pictures = {key: one for shown in run.shown.values() for key, one in shown.pictures.items()}
+        for call in outlines(run.request.question, images, seen.findings, pictures, segmenter):
+            await _run_call(call, run, numbering, seen, emitter(runtime))
     return ThreadState(
         findings=[entry.model_dump() for entry in seen.findings],
         measurements=[entry.model_dump() for entry in seen.measurements],
@@ -59,6 +64,7 @@ async def _run_call(call: Call, run: Run, numbering: Numbering, seen: _Seen, emi
     call_ids = [numbering.next("T") for _ in call.images]
     for call_id, image in zip(call_ids, call.images, strict=True):
         args = {"image": image.id, "domain": image.domain, "context": image.context.model_dump(exclude_none=True)}
+        args |= call.args
         emit(
             ToolStartEvent(call_id=call_id, tool=call.tool.name, args=args, study_id=image.study_id, frame=image.frame)
         )

@@ -60,7 +60,7 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         wanted = None if study.study_id == run.prior else run.request.frame
         frame = await asyncio.to_thread(chosen_frame, study, wanted)
         display = await asyncio.to_thread(study.display, frame)
-        run.shown[study.study_id] = Shown(study.study_id, frame, display)
+        run.shown[study.study_id] = Shown(study.study_id, frame, display, study.spacing_mm, study.context)
         run.keep(run.shown[study.study_id])
     identifier = await asyncio.to_thread(run.parts.identifier)
     shown = list(run.shown.values())

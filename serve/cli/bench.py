@@ -14,6 +14,8 @@ Examples:
   overread bench speed
 
   overread bench speed --image chest.jpg --repeats 5 --json
+
+  overread bench segment
 """
 
 app = typer.Typer(help="Measure speed on this machine.", rich_markup_mode=None, epilog=EXAMPLES)
@@ -43,6 +45,20 @@ def speed(
         out.write(_json(timings) if as_json else _table(timings))
 
 
+@app.command("segment")
+def segment(
+    repeats: Annotated[int, typer.Option(min=1, max=50, help="How often each is measured; the median is shown.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """How long the starter SAM takes to look and to answer, beside segment-anything's own predictor."""
+    from evaluation.segment_speed import measure_segmenting
+    from serve.cli.output import own_stdout
+
+    with own_stdout() as out:
+        timings = measure_segmenting(repeats)
+        out.write(_json(timings) if as_json else _table(timings))
+
+
 def _json(timings: "list[Timing]") -> str:
     import json
     from dataclasses import asdict
@@ -55,7 +71,7 @@ def _table(timings: "list[Timing]") -> str:
     for timing in timings:
         bar = f"{timing.bar_s:g}" if timing.bar_s is not None else ""
         lines.append(
-            f"{timing.name:<34}{timing.seconds:>9.2f}{bar:>7}{timing.ratio:>8.2f}  {timing.baseline}"
-            f" ({timing.baseline_s:.2f} s)"
+            f"{timing.name:<34}{timing.seconds:>9.3f}{bar:>7}{timing.ratio:>8.2f}  {timing.baseline}"
+            f" ({timing.baseline_s:.3f} s)"
         )
     return "\n".join(lines) + "\n"

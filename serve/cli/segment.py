@@ -43,6 +43,9 @@ def segment(
     uncertainty: Annotated[
         Path | None, typer.Option(metavar="U.png", help="Write where the outline is in doubt: 0 sure, 255 a toss-up.")
     ] = None,
+    alternatives: Annotated[
+        bool, typer.Option("--alternatives", help="Also write what else the prompt could mean: MASK.2.png, MASK.3.png.")
+    ] = False,
     frame: Annotated[int | None, typer.Option(metavar="N", help="Which frame of many, counted from 0.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Which promptable model; see models list.")] = None,
     as_json: Annotated[
@@ -55,6 +58,11 @@ def segment(
 
     check_images((image,))
     check_picture_path(out, (image,), "-o")
+    if alternatives and auto:
+        raise ArgumentsError("--alternatives needs a box or a point; leave out --auto")
+    others = [out.with_suffix(f".{number}.png") for number in (2, 3)] if alternatives else []
+    for path in others:
+        check_picture_path(path, (image,), "--alternatives")
     if uncertainty is not None:
         if auto:
             raise ArgumentsError("--uncertainty needs a box or a point; leave out --auto")
@@ -70,6 +78,8 @@ def segment(
             write_picture(out, found.mask.astype("uint8") * 255, "-o")
         if uncertainty is not None and found.uncertainty is not None:
             write_picture(uncertainty, (found.uncertainty * 255).round().astype("uint8"), "--uncertainty")
+        for path, other in zip(others, found.others, strict=False):
+            write_picture(path, other.mask.astype("uint8") * 255, "--alternatives")
         stdout.write((json.dumps(_object(found)) if as_json else _line(found)) + "\n")
     raise typer.Exit(os.EX_OK)
 
@@ -128,6 +138,10 @@ def _object(found: "Segmentation") -> dict[str, Any]:
         "uncertainty": None
         if found.score is None
         else {"score": found.score, "do_not_trust": found.distrust, "foretold_overlap": found.quality},
+        "others": [
+            {"box": one.box, "area_px": int(one.mask.sum()), "foretold_overlap": one.quality, "dice_to_first": one.dice}
+            for one in found.others
+        ],
         "objects": [{"box": one.box, "area_px": one.area_px, "quality": one.quality} for one in found.objects],
         "timings": found.timings,
     }
@@ -146,4 +160,5 @@ def _line(found: "Segmentation") -> str:
     doubt = {True: "Do not trust this outline", False: "Outline steady", None: "Steadiness not calibrated"}[
         found.distrust
     ]
-    return f"{said}. {doubt}: uncertainty {found.score:.2f} when the prompt is moved a little."
+    more = f" The prompt could mean {len(found.others)} more; see --alternatives." if found.others else ""
+    return f"{said}. {doubt}: uncertainty {found.score:.2f} when the prompt is moved a little.{more}"

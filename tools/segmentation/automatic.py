@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overread.records import Box
-from tools.segmentation.predictor import OUTSIDE, ImagePredictor
+from tools.segmentation.predictor import OUTSIDE, ImagePredictor, box_round
 from tools.segmentation.prompts import Point, Prompt
 from tools.segmentation.window import Window, paste
 
@@ -72,7 +72,7 @@ def _candidates(predictor: ImagePredictor, window: Window, choice: Choice) -> li
                 continue
             mask = paste(grid, window, (height, width), OUTSIDE) > 0
             if choice.least <= mask.mean() <= choice.most:
-                found.append(Found(mask, _box(mask), float(quality)))
+                found.append(Found(mask, box_round(mask), float(quality)))
     return found
 
 
@@ -100,8 +100,3 @@ def _overlap(a: Found, b: Found) -> float:
         return 0.0
     both = int((a.mask[y0:y1, x0:x1] & b.mask[y0:y1, x0:x1]).sum())
     return both / (int(a.mask.sum()) + int(b.mask.sum()) - both)
-
-
-def _box(mask: Bools) -> Box:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -20,7 +20,8 @@ class Framing:
 
     ``size`` is the side of its input. ``stretch`` brings the whole image to a square, as MedSAM does,
     instead of filling it up. ``fill`` is the colour outside the image. ``zoom`` says that the network
-    looks at a window round the prompt; ``filled`` is the part of it that a box takes up.
+    looks at a window round the prompt; ``filled`` is the part of it that a box takes up. ``grey`` shows
+    it the mean of the colours alone.
     """
 
     size: int
@@ -28,6 +29,7 @@ class Framing:
     fill: tuple[int, int, int]
     zoom: bool
     filled: float
+    grey: bool = False
 
 
 def framing_of(file: CardFile) -> Framing:
@@ -41,13 +43,16 @@ def framing_of(file: CardFile) -> Framing:
             round(float(value)) for value in given.get("fill", (0, 0, 0) if starter else (124, 116, 104))
         )
         filled = float(given.get("filled", 0.6))
+        grey = {True: True, False: False}[given.get("grey", False)]
     except (KeyError, TypeError, ValueError) as error:
-        raise CardError(f"card {card.name}: size, fit, fill or filled of its input cannot be understood") from error
+        raise CardError(
+            f"card {card.name}: size, fit, fill, filled or grey of its input cannot be understood"
+        ) from error
     if not starter and size != 1024:
         raise CardError(f"card {card.name}: the published SAM networks take 1024 pixels and no other size")
     if not 0.2 <= filled <= 1 or not all(0 <= value <= 255 for value in (red, green, blue)):
         raise CardError(f"card {card.name}: fill or filled of its input is out of range")
-    return Framing(size, stretch, (red, green, blue), starter, filled)
+    return Framing(size, stretch, (red, green, blue), starter, filled, grey)
 
 
 def load_network(file: CardFile) -> Promptable:

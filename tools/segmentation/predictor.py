@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, ModelCard
 from overread.errors import CardError
+from overread.records import Box
 from tools.segmentation.checkpoints import Framing, framing_of, load_network
 from tools.segmentation.networks import ARCHITECTURES, Promptable
 from tools.segmentation.prompts import Prompt
@@ -109,6 +110,8 @@ class Segmenter:
             pixels = np.stack([crop(image, window, size, fill) for window in missing])
             with torch.inference_mode():
                 x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+                if self.framing.grey:
+                    x = x.mean(dim=1, keepdim=True).expand_as(x)
                 fresh = network.image_encoder((x - network.pixel_mean) / network.pixel_std)
             for window, embedding in zip(missing, fresh, strict=True):
                 known[window] = embedding
@@ -248,6 +251,12 @@ class ImagePredictor:
 
     def _embedding(self, window: Window) -> "Tensor":
         return self._segmenter.embed(self._image, self._key, [window])
+
+
+def box_round(mask: NDArray[np.bool_]) -> Box:
+    """The half-open box round a mask, bool ``(H, W)``, that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _order(quality: Floats, single: bool) -> NDArray[np.intp]:

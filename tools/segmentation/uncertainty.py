@@ -91,9 +91,12 @@ def doubt(chance: Floats) -> float:
 
 def entropy(odds: Floats) -> Floats:
     """The entropy of a pixel in bits, from its log odds: float32 in [0, 1]."""
-    p = 1 / (1 + np.exp(-np.clip(odds, -30, 30).astype(np.float64)))
-    bits = -(p * np.log2(np.clip(p, 1e-12, 1)) + (1 - p) * np.log2(np.clip(1 - p, 1e-12, 1)))
-    return np.asarray(np.clip(bits, 0, 1), dtype=np.float32)
+    bits = np.zeros(odds.shape, dtype=np.float32)
+    # Beyond these odds it is below a millionth of a bit, and most of an image lies beyond.
+    near = np.abs(odds) < 18
+    p = 1 / (1 + np.exp(-odds[near].astype(np.float64)))
+    bits[near] = np.clip(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)), 0, 1)
+    return bits
 
 
 def _moved(predictor: ImagePredictor, window: Window, prompt: Prompt, how: Perturbation) -> tuple[Floats, Floats]:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from overread.errors import CardError
 from tools.segmentation.predictor import Segmenter
 from tools.segmentation.prompts import Point, Prompt, PromptError
 
@@ -112,3 +113,18 @@ def test_a_prompt_outside_the_image_is_an_error(segmenter: Segmenter, prompt: Pr
 def test_what_is_no_image_is_an_error(segmenter: Segmenter, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="uint8"):
         segmenter.set_image(np.zeros(shape, dtype=np.uint8))
+
+
+def test_a_network_that_sees_grey_is_not_swayed_by_colour(make_card) -> None:  # type: ignore[no-untyped-def]
+    segmenter = Segmenter(make_card(input={"grey": True}))
+    red = np.zeros((40, 40, 3), dtype=np.uint8)
+    red[10:30, 10:30, 0] = 240
+    answers = [
+        segmenter.set_image(red[..., order]).predict(Prompt((8, 8, 32, 32))).logits for order in ([0, 1, 2], [1, 2, 0])
+    ]
+    assert answers[0] == pytest.approx(answers[1], abs=1e-5)
+
+
+def test_grey_is_yes_or_no(make_card) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(CardError, match="grey"):
+        Segmenter(make_card(input={"grey": "perhaps"}))

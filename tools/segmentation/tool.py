@@ -1,0 +1,71 @@
+"""A promptable network with one prompt, as a CAD tool: what the agent runs on a box or on a classifier's heat."""
+
+from collections.abc import Sequence
+
+from overread.cards import ModelCard
+from overread.domains import covers, words_for
+from tools.contract import Picture, ToolImage, ToolOutput
+from tools.errors import ToolError
+from tools.measurements import measure_mask
+from tools.segmentation.predictor import Segmenter
+from tools.segmentation.prompts import Prompt
+from tools.segmentation.uncertainty import perturbation_of, with_uncertainty
+
+TOLD = ("area", "longest axis", "short axis", "mean intensity")
+"""The measurements that are told of an outline."""
+
+
+class Outline:
+    """Outlines what one prompt points at. Implements ``Tool``.
+
+    ``what`` names the outline in the names of its measurements: "the outline in the box".
+    """
+
+    def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str) -> None:
+        self._segmenter = segmenter
+        self._prompt = prompt
+        self._what = what
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def card(self) -> ModelCard:
+        """The network's card."""
+        return self._segmenter.card
+
+    def run(self, images: Sequence[ToolImage]) -> list[ToolOutput]:
+        """One output an image, in order: the mask, where it is in doubt, and what it measures.
+
+        Nothing is measured of an outline that is empty or that the card's threshold flags; the reason says so.
+
+        Raises ``PromptError`` for a prompt outside an image, ``ToolError`` for an image of a domain the
+        card does not allow, ``CardError`` for weights that are missing or altered.
+        """
+        allowed = self.card.domains
+        for image in images:
+            if allowed and not any(covers(named, image.domain) for named in allowed):
+                raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
+        return [self._output(image) for image in images]
+
+    def _output(self, image: ToolImage) -> ToolOutput:
+        how = perturbation_of(self._segmenter)
+        found = with_uncertainty(self._segmenter.set_image(image.display), self._prompt, how)
+        if not found.mask.any():
+            return ToolOutput(reason="no object was found there, so nothing was outlined")
+        pictures = (
+            Picture(id="A1", kind="mask", pixels=found.mask, title=self._what),
+            Picture(id="A2", kind="uncertainty", pixels=found.map, title=self._what),
+        )
+        if found.distrust:
+            return ToolOutput(pictures=pictures, reason="the outline is in doubt, so nothing was measured")
+        unit = "HU" if image.domain.startswith("ct") else "a.u."
+        made = [one for one in measure_mask(found.mask, image.spacing_mm, image.values, unit) if one.name in TOLD]
+        measurements = tuple(
+            one.model_copy(update={"id": f"M{number}", "name": f"{one.name} of {self._what}"})
+            for number, one in enumerate(made, start=1)
+        )
+        reason = "the model has no threshold of doubt" if found.distrust is None else None
+        return ToolOutput(measurements=measurements, pictures=pictures, reason=reason)
