@@ -19,9 +19,10 @@ from training.calibrate import decision_band, fit_logistic
 from training.card import figure, plain, training_sets, write_card, write_weights
 from training.chest import DEPTHS, SIZE, WIDTHS
 from training.chest_child import NAME as CHILD
-from training.chest_child import stored_network
+from training.chest_child import taught as taught_child
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
+from training.tower import stored_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures = [p for p in read_pictures(data_root(given.data), ["cxr_nih"]) if p.open and _age(p) >= 18]
-    tower = stored_network(given.tower)
+    tower = stored_network(given.tower, 1, WIDTHS, DEPTHS)
     features = _features(tower, load(pictures, SIZE)[..., 0])
     trials = [_trial(ours, theirs, pictures, features) for ours, theirs in CANDIDATES.items()]
     for trial in trials:
@@ -185,19 +186,12 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
             "fitted_on": f"{len(who)} images, scores of held-out patients; both classes count the same",
             "prevalence": 0.5,
         },
-        training=training_sets([*read_child(), *pictures]),
+        training=training_sets([*taught_child(data_root()), *pictures]),
         figures=tuple(figures),
         weights=write_weights(out, tensors),
         limits=(*LIMITS, *_left_out(trials)),
     )
     write_card(out, card)
-
-
-def read_child() -> list[Picture]:
-    """The pictures the children's tower learned from, for the card."""
-    from training.chest_child import SEED
-
-    return [p for p in read_pictures(data_root(), ["cxr_kermany"]) if p.open and share(p.patient, SEED) < 0.7]
 
 
 def _calibrated(
