@@ -16,6 +16,7 @@ from overread.errors import CardError
 from overread.records import Finding, Region
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
+from tools.describers import DESCRIBERS, described_layer
 from tools.errors import ToolError
 from tools.networks import activation_network, square
 from tools.weights import fill, read_weights
@@ -32,13 +33,15 @@ class Findings:
     """A classifier with exact class activation maps, as its card describes it. Implements ``Tool``.
 
     Several networks may speak together: the weights of each have names that start with its number
-    and a dot; their maps are averaged, over the image and its mirror image.
+    and a dot; their maps are averaged, over the image and its mirror image. Where the card's input names
+    ``described``, a linear layer over those numbers (``tools.describers``) adds to a label's logit, alike in all cells.
     """
 
     def __init__(self, file: CardFile) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._networks: list[nn.Module] | None = None
+        self._layer: nn.Module | None = None
         card = file.card
         try:
             self._size = int(card.input["size"])
@@ -53,6 +56,10 @@ class Findings:
             raise CardError(
                 f"card {card.name}: the size, widths, depths, members or channels of its input are out of range"
             )
+        named = card.input.get("described")
+        if named is not None and named not in DESCRIBERS:
+            raise CardError(f"card {card.name}: described must be one of {', '.join(DESCRIBERS)}")
+        self._describer = DESCRIBERS[named] if named is not None else None
         self._calibration = read_calibration(card)
 
     @property
@@ -94,16 +101,20 @@ class Findings:
         import torch
 
         networks = self._load()
-        cells = self._size // 16
+        side = self._size // 16
         if not images:
-            return np.zeros((0, len(self.card.labels), cells, cells), dtype=np.float32)
+            return np.zeros((0, len(self.card.labels), side, side), dtype=np.float32)
         out = []
         for begin in range(0, len(images), 32):
             pixels = np.stack([self._pixels(image) for image in images[begin : begin + 32]])
             with torch.inference_mode():
                 x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
                 both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
-                out.append((sum(both[1:], both[0]) / (2 * len(both))).numpy())
+                cells = sum(both[1:], both[0]) / (2 * len(both))
+                if self._describer is not None and self._layer is not None:
+                    numbers = self._describer.describe(images[begin : begin + 32])
+                    cells = cells + self._layer(torch.from_numpy(numbers))[:, :, None, None]
+                out.append(cells.numpy())
         return np.concatenate(out)
 
     def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -126,6 +137,9 @@ class Findings:
                     )
                     for k in range(self._members)
                 ]
+                if self._describer is not None:
+                    layer = described_layer(labels, self._describer.count)
+                    self._layer = fill(layer, tensors, "described.", self.name)
             return self._networks
 
     def _unfit(self, misfit: str) -> ToolOutput:

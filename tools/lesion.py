@@ -6,6 +6,7 @@ Sources: Nachbar et al., the ABCD rule of dermatoscopy, 1994; Otsu, 1979; Lee et
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,14 @@ COUNT = 167
 
 SECTORS, RINGS = 8, 5
 _COLOURS = np.array(
-    [[0.90, 0.85, 0.82], [0.72, 0.33, 0.30], [0.66, 0.45, 0.30], [0.36, 0.22, 0.15], [0.40, 0.45, 0.52], [0.10, 0.08, 0.08]]
+    [
+        [0.90, 0.85, 0.82],
+        [0.72, 0.33, 0.30],
+        [0.66, 0.45, 0.30],
+        [0.36, 0.22, 0.15],
+        [0.40, 0.45, 0.52],
+        [0.10, 0.08, 0.08],
+    ]
 )
 """The six colours of the rule as RGB in [0, 1]: white, red, light brown, dark brown, blue-grey, black."""
 
@@ -31,13 +39,19 @@ def lesion_numbers(image: NDArray[np.uint8]) -> Floats:
     spot = spot_mask(x)
     skin = _skin(x, spot)
     relative = x / np.maximum(skin, 0.05)
-    parts = [_shape(spot), _colour(x, relative, spot), _rings(relative, spot), _sectors(relative, spot), _structure(x, spot)]
+    parts = [
+        _shape(spot),
+        _colour(x, relative, spot),
+        _rings(relative, spot),
+        _sectors(relative, spot),
+        _structure(x, spot),
+    ]
     out = np.nan_to_num(np.concatenate(parts), nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(out, -20, 20).astype(np.float32)
 
 
 def without_hair(x: Floats) -> Floats:
-    """Close thin dark lines: float32 ``(S, S, 3)`` to the same. A pixel changes only where it is much darker than its closing."""
+    """Close thin dark lines, float32 ``(S, S, 3)``. A pixel changes only where its closing is much brighter."""
     from scipy import ndimage
 
     closed = ndimage.grey_closing(x, size=(7, 7, 1))
@@ -139,7 +153,7 @@ def _mirrored(spot: NDArray[np.bool_], long: Floats, short: Floats, axis: int) -
 
 
 def _colour(x: Floats, relative: Floats, spot: NDArray[np.bool_]) -> Floats:
-    """Level, spread and quantiles of the spot's colours, of the skin's, the six colours' shares, variety: 52 numbers."""
+    """Level, spread, quantiles of the spot's and the skin's colours, the six colours' shares, variety: 52 numbers."""
     inner, outer = x[spot], x[~spot]
     shown = relative[spot]
     quantiles = np.quantile(shown, [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98], axis=0).ravel()
@@ -219,7 +233,7 @@ def _structure(x: Floats, spot: NDArray[np.bool_]) -> Floats:
     numbers: list[float] = []
     for plane in planes:
         levels = [plane, *(ndimage.gaussian_filter(plane, sigma) for sigma in (0.8, 1.6, 3.2, 6.4))]
-        for fine, coarse in zip(levels[:-1], levels[1:], strict=True):
+        for fine, coarse in pairwise(levels):
             band = fine - coarse
             inner, outer = band[core], band[~spot] if (~spot).any() else band[core]
             spread = float(inner.std()) + 1e-5

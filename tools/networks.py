@@ -31,9 +31,7 @@ def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(small, dtype=np.uint8)
 
 
-def activation_network(
-    labels: int, widths: tuple[int, ...], depths: tuple[int, ...], channels: int = 1
-) -> "nn.Module":
+def activation_network(labels: int, widths: tuple[int, ...], depths: tuple[int, ...], channels: int = 1) -> "nn.Module":
     """A residual network whose class activation map is exact: a 1x1 convolution, then the mean over the map.
 
     Called with float32 ``(N, channels, S, S)`` in [0, 1], grey or RGB, it gives the map, float32

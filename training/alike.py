@@ -1,4 +1,4 @@
-"""Which pictures must stay together when there are no patient numbers: copies, and neighbours in file order that look alike.
+"""Which pictures must stay together when there are no patient numbers: copies, and like neighbours in file order.
 
 Without this, slices of one head lie on both sides of a split, and a figure measures memory.
 """
@@ -28,17 +28,24 @@ def likeness(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(small @ small.T, dtype=np.float32)
 
 
-def groups(pixels: NDArray[np.uint8], series: Sequence[str], numbers: Sequence[int]) -> NDArray[np.intp]:
+def groups(
+    pixels: NDArray[np.uint8],
+    series: Sequence[str],
+    numbers: Sequence[int],
+    copy: float = COPY,
+    neighbour: float = NEIGHBOUR,
+    reach: int = REACH,
+) -> NDArray[np.intp]:
     """A group number a picture. Pictures joined by a chain of copies or like neighbours share one.
 
     ``pixels`` is uint8 ``(N, S, S)`` grey; ``series`` and ``numbers`` are the kind and the running
-    number in each picture's file name.
+    number in each picture's file name. The limits are as explained above, where their defaults are.
     """
     from scipy.sparse.csgraph import connected_components
 
     alike = likeness(pixels)
     same = np.asarray(series)[:, None] == np.asarray(series)[None]
     apart = np.abs(np.asarray(numbers)[:, None] - np.asarray(numbers)[None])
-    joined = (alike > COPY) | (same & (apart <= REACH) & (alike > NEIGHBOUR))
+    joined = (alike > copy) | (same & (apart <= reach) & (alike > neighbour))
     _, found = connected_components(joined, directed=False)
     return np.asarray(found, dtype=np.intp)

@@ -37,7 +37,9 @@ SET = "mr_brain_nickparvar"
 SEED, SIZE = 3, 112
 LABELS = {"glioma": "glioma", "meningioma": "meningioma", "pituitary": "pituitary tumour", "notumor": "no tumour"}
 """The set's names and ours."""
-UNSEEN = "Nickparvar brain MR, groups of like slices never trained or calibrated on; classes as in the set, alike in size"
+UNSEEN = (
+    "Nickparvar brain MR, groups of like slices never trained or calibrated on; classes as in the set, alike in size"
+)
 AUGMENTATION = Strength(
     turn_degrees=15, scale=(0.85, 1.2), aspect=0.12, shift=0.05, gamma=0.4, contrast=0.25, brightness=0.12, mark=0.2
 )
@@ -170,7 +172,7 @@ def stored(calibration: SoftmaxCalibration, n: int) -> dict[str, object]:
         "offsets": plain(dict(zip(LABELS.values(), calibration.offsets, strict=True))),
         "covariance": [[round(float(v), 6) for v in row] for row in calibration.covariance],
         "fitted_on": f"{n} images of groups of like slices not trained on",
-        "prevalence": {name: 0.25 for name in LABELS.values()},
+        "prevalence": dict.fromkeys(LABELS.values(), 0.25),
     }
 
 
@@ -195,11 +197,15 @@ def measured(
         out.append(figure(f"ECE, {label.name}", ece(t, p), n, UNSEEN, COMMAND, span))
         caught = int((t & right).sum())
         out.append(
-            figure(f"recall, {label.name}", caught / t.sum(), int(t.sum()), UNSEEN, COMMAND, proportion(caught, t.sum()))
+            figure(
+                f"recall, {label.name}", caught / t.sum(), int(t.sum()), UNSEEN, COMMAND, proportion(caught, t.sum())
+            )
         )
         wrong, of = int((present & ~t).sum()), int(present.sum())
         out.append(
-            figure(f"present that is wrong, {label.name}", wrong / max(1, of), of, UNSEEN, COMMAND, proportion(wrong, of))
+            figure(
+                f"present that is wrong, {label.name}", wrong / max(1, of), of, UNSEEN, COMMAND, proportion(wrong, of)
+            )
         )
     undecided = int((~said).sum())
     out.append(figure("no label present", undecided / n, n, UNSEEN, COMMAND, proportion(undecided, n)))
@@ -211,19 +217,19 @@ def closeness(split: Split) -> str:
     near = likeness(split.pixels)[np.ix_(split.unseen, split.learn)].max(axis=1)
     middle, worst = np.quantile(near, [0.5, 1.0])
     return (
-        f"The set names no patients. Copies (correlation above {COPY} at 32 x 32) and like neighbours in file order were "
-        f"kept on one side of the split; the likest learned picture still correlates {middle:.2f} with an unseen one "
-        f"(median; {worst:.2f} at most), and slices of one head may be on both sides. Other hospitals will do worse."
+        f"The set names no patients. Copies (correlation above {COPY} at 32 x 32) and like neighbours in file order "
+        f"were kept on one side of the split; the likest learned picture still correlates {middle:.2f} with an unseen "
+        f"one (median; {worst:.2f} at most), and slices of one head may be on both sides. Elsewhere it will do worse."
     )
 
 
 LIMITS = (
-    "Single slices, most of them T1 with contrast. It knows three kinds of tumour and nothing else: no stroke, bleeding, "
-    "metastasis or multiple sclerosis. 'No tumour' means none of these three, not a normal brain.",
-    "The set is put together from several collections, and 'no tumour' comes from another one than the tumours; part of "
-    "what tells them apart may be the collection.",
-    "The probabilities hold where each of the four is as frequent as the others, as in the set. Where tumours are rare, "
-    "those of the tumours are too high.",
+    "Single slices, most of them T1 with contrast. It knows three kinds of tumour and nothing else: no stroke, "
+    "bleeding, metastasis or multiple sclerosis. 'No tumour' means none of these three, not a normal brain.",
+    "The set is put together from several collections, and 'no tumour' comes from another one than the tumours; "
+    "part of what tells them apart may be the collection.",
+    "The probabilities hold where each of the four is as frequent as the others, as in the set. Where tumours are "
+    "rare, those of the tumours are too high.",
     "No figure on another hospital is known. The set gives no age, so no age is asked for.",
     "Every image is stretched to a square, as the training pictures had been.",
     "The heatmap shows what moved the score; it is not an outline of the tumour, and without masks in the set it could "

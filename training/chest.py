@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tools.networks import activation_network
 from training.augment import Strength
-from training.tower import even_draw, train
+from training.tower import even_draw, tensor_of, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ def scores(networks: Sequence["nn.Module"], pixels: NDArray[np.uint8], batch: in
     device = next(networks[0].parameters()).device
     with torch.inference_mode():
         for begin in range(0, len(pixels), batch):
-            x = torch.from_numpy(pixels[begin : begin + batch]).to(device)[:, None].float() / 255
+            x = tensor_of(pixels[begin : begin + batch]).to(device)
             maps = [net(view).mean(dim=(2, 3)) for net in networks for view in (x, x.flip(3))]
             out.append(torch.stack(maps).mean(0).cpu().numpy().astype(np.float64))
     return np.concatenate(out)

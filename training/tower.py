@@ -66,9 +66,7 @@ def even_draw(classes: NDArray[np.generic], batch: int) -> Draw:
     sizes = [batch // len(members) + (k < batch % len(members)) for k in range(len(members))]
 
     def draw(generator: np.random.Generator) -> NDArray[np.intp]:
-        return np.concatenate(
-            [generator.choice(rows, size) for rows, size in zip(members, sizes, strict=True)]
-        )
+        return np.concatenate([generator.choice(rows, size) for rows, size in zip(members, sizes, strict=True)])
 
     return draw
 
@@ -86,7 +84,7 @@ def stored_network(
 
 
 def started_from(network: "nn.Module", other: "nn.Module") -> "nn.Module":
-    """Copy into ``network`` every tensor of ``other`` but the head's. A grey first layer is shared among the colours."""
+    """Copy every tensor of ``other`` but the head's into ``network``; a grey first layer serves every colour."""
     import torch
 
     own = network.state_dict()
