@@ -17,6 +17,7 @@ from overread.records import Finding, Region
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.describers import DESCRIBERS, described_layer
+from tools.domain import flat
 from tools.errors import ToolError
 from tools.networks import activation_network, square
 from tools.weights import fill, read_weights
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Floats = NDArray[np.float32]
+_EMPTY = "the picture is empty: it has one tone all over"
 HOT = 0.75
 """The part of the heatmap's peak that a cell must reach to belong to the box of a finding."""
 
@@ -76,7 +78,7 @@ class Findings:
         """One output an image, in order; networks run once for all images the card may speak for.
 
         An image of a patient outside the card's population, or of whom too little is known, gets
-        ``indeterminate`` findings with no probability, and the reason.
+        ``indeterminate`` findings with no probability, and the reason; so does an empty image.
 
         Raises ``ToolError`` for an image of a domain the card does not name, ``CardError`` for weights
         that are missing or altered.
@@ -84,7 +86,7 @@ class Findings:
         for image in images:
             if not any(covers(named, image.domain) for named in self.card.domains):
                 raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
-        misfits = [self.card.population.misfit(image.context) for image in images]
+        misfits = [_EMPTY if flat(image.display) else self.card.population.misfit(image.context) for image in images]
         fitting = [image.display for image, misfit in zip(images, misfits, strict=True) if misfit is None]
         maps = iter(self.maps(fitting))
         return [

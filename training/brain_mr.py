@@ -23,7 +23,7 @@ from training.chest_child import taught as taught_child
 from training.loop import seed_all
 from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
-from training.tower import even_draw, started_from, stored_network, train
+from training.tower import even_draw, started_from, stored_networks, train
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 NAME = "brain-mr-findings"
 COMMAND = "python -m training.brain_mr"
 SET = "mr_brain_nickparvar"
-SEED, SIZE = 3, 112
+SEED, SIZE, MEMBERS = 3, 112, 2
 LABELS = {"glioma": "glioma", "meningioma": "meningioma", "pituitary": "pituitary tumour", "notumor": "no tumour"}
 """The set's names and ours."""
 UNSEEN = (
@@ -76,19 +76,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
     parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--limit", type=float, default=900.0, help="seconds of training at most")
-    parser.add_argument("--weights", type=Path, help="weights trained before: only calibrate, measure and write")
+    parser.add_argument("--steps", type=int, default=1000, help="steps a network")
+    parser.add_argument("--limit", type=float, default=700.0, help="seconds of training a network at most")
+    parser.add_argument("--weights", type=Path, help="weights trained before: train only the networks they lack")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    seed_all(SEED)
     root = data_root(given.data)
     split = read_split(root)
-    if given.weights:
-        network = stored_network(given.weights, len(LABELS), WIDTHS, DEPTHS)
-    else:
-        network = train_network(split, given.steps, given.limit)
-    finish(network, split, [*taught_child(root), *kept(split.pictures, split.learn)], given.out)
+    networks = stored_networks(given.weights, len(LABELS), WIDTHS, DEPTHS) if given.weights else []
+    while len(networks) < MEMBERS:
+        networks.append(train_network(split, networks, given.steps, given.limit))
+    finish(networks, split, [*taught_child(root), *kept(split.pictures, split.learn)], given.out)
 
 
 def read_split(root: Path) -> Split:
@@ -107,23 +105,37 @@ def kept(pictures: list[Picture], rows: "NDArray[np.bool_]") -> list[Picture]:
     return [p for p, keep in zip(pictures, rows, strict=True) if keep]
 
 
-def train_network(split: Split, steps: int, limit_s: float) -> "nn.Module":
-    """Train from the children's chest tower, whose first layers know edges and textures of grey pictures already."""
+def train_network(split: Split, before: list["nn.Module"], steps: int, limit_s: float) -> "nn.Module":
+    """Train one more network.
+
+    The first starts from the children's chest tower, whose layers know edges and textures of grey pictures already;
+    each other one from the one before, with the rate warm again (snapshot ensembles, Huang et al., 2017).
+    """
+    import copy
+
     from torch.nn import functional as f
 
     def loss(logits: "Tensor", y: "Tensor") -> "Tensor":
         return f.cross_entropy(logits, y, label_smoothing=0.05)
 
-    start = stored_network(STARTER / CHILD / "weights.safetensors", 1, WIDTHS, DEPTHS)
-    network = started_from(activation_network(len(LABELS), WIDTHS, DEPTHS), start)
+    seed_all(SEED + len(before))
+    if before:
+        network = copy.deepcopy(before[-1]).train().requires_grad_(True)
+    else:
+        (start,) = stored_networks(STARTER / CHILD / "weights.safetensors", 1, WIDTHS, DEPTHS)
+        network = started_from(activation_network(len(LABELS), WIDTHS, DEPTHS), start)
     learn = split.learn
     draw = even_draw(split.truth[learn], 32)
     return train(network, split.pixels[learn], split.truth[learn], draw, loss, AUGMENTATION, steps, limit_s=limit_s)
 
 
-def finish(network: "nn.Module", split: Split, taught: list[Picture], out: Path) -> None:
-    """Write the weights, calibrate on one part of the groups, measure on another, write the card."""
-    weights = write_weights(out, {f"0.{name}": tensor for name, tensor in network.state_dict().items()})
+def finish(networks: list["nn.Module"], split: Split, taught: list[Picture], out: Path) -> None:
+    """Write the weights, calibrate on one part of the groups, measure on another, write the card.
+
+    One decision band serves all labels, since at most one of them can be present: its risk is that of any "present".
+    """
+    tensors = {f"{k}.{name}": t for k, net in enumerate(networks) for name, t in net.state_dict().items()}
+    weights = write_weights(out, tensors)
     card = ModelCard(
         name=NAME,
         version="1",
@@ -131,7 +143,7 @@ def finish(network: "nn.Module", split: Split, taught: list[Picture], out: Path)
         task="classification",
         domains=("mr/brain",),
         architecture="activation-resnet",
-        input={"size": SIZE, "widths": list(WIDTHS), "depths": list(DEPTHS), "members": 1},
+        input={"size": SIZE, "widths": list(WIDTHS), "depths": list(DEPTHS), "members": len(networks)},
         labels=tuple(Label(name=name) for name in LABELS.values()),
         training=training_sets(taught),
         weights=weights,
@@ -145,11 +157,10 @@ def finish(network: "nn.Module", split: Split, taught: list[Picture], out: Path)
     calibration = fit_softmax(scores[tune], split.truth[tune], list(split.group[tune]))
     chance = np.full_like(scores, np.nan)
     chance[rows] = [[p for p, _ in calibration.chances(one)] for one in scores[rows]]
-    even = np.ones(int(tune.sum()))
-    labels = []
-    for k, name in enumerate(LABELS.values()):
-        absent, present = decision_band(chance[tune, k], split.truth[tune] == k, even)
-        labels.append(Label(name=name, absent_below=absent, present_from=present))
+    held = np.eye(len(LABELS), dtype=bool)[split.truth]
+    even = np.ones(held[tune].size)
+    absent, present = decision_band(chance[tune].ravel(), held[tune].ravel(), even)
+    labels = [Label(name=name, absent_below=absent, present_from=present) for name in LABELS.values()]
     figures = measured(chance[split.unseen], split.truth[split.unseen], split.group[split.unseen], labels)
     full = card.model_copy(
         update={

@@ -22,7 +22,7 @@ from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
-from training.tower import stored_network
+from training.tower import stored_networks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures = [p for p in read_pictures(data_root(given.data), ["cxr_nih"]) if p.open and _age(p) >= 18]
-    tower = stored_network(given.tower, 1, WIDTHS, DEPTHS)
+    (tower,) = stored_networks(given.tower, 1, WIDTHS, DEPTHS)
     features = _features(tower, load(pictures, SIZE)[..., 0])
     trials = [_trial(ours, theirs, pictures, features) for ours, theirs in CANDIDATES.items()]
     for trial in trials:

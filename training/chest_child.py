@@ -15,7 +15,7 @@ from training.chest import DEPTHS, SIZE, WIDTHS, train_tower
 from training.loop import seed_all
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
-from training.tower import stored_network
+from training.tower import stored_networks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     place = np.array([share(p.patient, SEED) for p in pictures])
     learn = place < 0.7
     if given.weights:
-        network = stored_network(given.weights, 1, WIDTHS, DEPTHS)
+        (network,) = stored_networks(given.weights, 1, WIDTHS, DEPTHS)
     else:
         targets = truth[learn].astype(np.float32)[:, None]
         network = train_tower(pixels[learn][..., 0], targets, given.steps, limit_s=given.limit)

@@ -28,7 +28,7 @@ from training.chest_child import taught as taught_child
 from training.loop import seed_all
 from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
-from training.tower import even_draw, started_from, stored_network, train
+from training.tower import even_draw, started_from, stored_networks, train
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +130,7 @@ def train_network(split: Split, steps: int, limit_s: float) -> "nn.Module":
     def loss(logits: "Tensor", y: "Tensor") -> "Tensor":
         return f.binary_cross_entropy_with_logits(logits[:, 0], y * 0.9 + 0.05)
 
-    start = stored_network(STARTER / CHILD / "weights.safetensors", 1, WIDTHS, DEPTHS)
+    (start,) = stored_networks(STARTER / CHILD / "weights.safetensors", 1, WIDTHS, DEPTHS)
     network = started_from(activation_network(1, WIDTHS, DEPTHS, 3), start)
     learn = split.learn
     draw = even_draw(split.truth[learn], 32)

@@ -71,16 +71,19 @@ def even_draw(classes: NDArray[np.generic], batch: int) -> Draw:
     return draw
 
 
-def stored_network(
+def stored_networks(
     path: Path, labels: int, widths: Sequence[int], depths: Sequence[int], channels: int = 1
-) -> "nn.Module":
-    """The first network of a weights file, in evaluation mode."""
+) -> list["nn.Module"]:
+    """The networks of a weights file in their order, in evaluation mode."""
     from safetensors.torch import load_file
 
-    network = activation_network(labels, tuple(widths), tuple(depths), channels)
-    named = {k.removeprefix("0."): v for k, v in load_file(path).items() if k.startswith("0.")}
-    network.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in named.items()})
-    return network.eval().requires_grad_(False)
+    tensors = {k: v.float() if v.dtype.is_floating_point else v for k, v in load_file(path).items()}
+    out = []
+    for k in sorted({int(name.split(".")[0]) for name in tensors if name.split(".")[0].isdigit()}):
+        network = activation_network(labels, tuple(widths), tuple(depths), channels)
+        network.load_state_dict({n.removeprefix(f"{k}."): t for n, t in tensors.items() if n.startswith(f"{k}.")})
+        out.append(network.eval().requires_grad_(False))
+    return out
 
 
 def started_from(network: "nn.Module", other: "nn.Module") -> "nn.Module":

@@ -102,15 +102,13 @@ def test_a_decision_keeps_to_the_card() -> None:
         assert (finding.region is not None) == (finding.decision == "present")
 
 
-@pytest.mark.parametrize("change", ["truncate", "rotate", "invert", "blank", "white"])
+@pytest.mark.parametrize("change", ["truncate", "rotate", "invert"])
 def test_a_changed_image_is_answered(change: str) -> None:
     image = radiograph((200, 160))
     changed = {
         "truncate": image[:40],
         "rotate": np.rot90(image),
         "invert": 255 - image,
-        "blank": np.zeros_like(image),
-        "white": np.full_like(image, 255),
     }[change]
     (output,) = run(CHILD, changed)
     assert output.findings[0].decision in ("present", "absent", "indeterminate")
