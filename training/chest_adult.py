@@ -22,6 +22,7 @@ from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
+from training.pointing import nih_boxes, pointing
 from training.tower import stored_networks
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 NAME = "chest-findings-adult"
 COMMAND = "python -m training.chest_adult"
 FOLDS = 5
+LEAST_BOXES = 10
+"""Films with a box of a finding below which its heatmap is not checked."""
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
 CANDIDATES = {
     "pneumonia": "Pneumonia",
@@ -76,6 +79,31 @@ def main(arguments: list[str] | None = None) -> None:
     _write(tower, features, pictures, trials, given.out)
 
 
+def _pointed(tower: "nn.Module", pictures: list[Picture], features: Floats, ours: str) -> list[Figure]:
+    """The pointing game on the films with a box of the finding, each with the weights fitted without its patient."""
+    import torch
+
+    theirs = CANDIDATES[ours]
+    truth = np.array([theirs in p.label.split("|") for p in pictures])
+    fold = _folds(pictures)
+    rows = [row for row, p in enumerate(pictures) if nih_boxes(p.note, theirs)]
+    if len(rows) < LEAST_BOXES:
+        return []
+    x = torch.from_numpy(load([pictures[row] for row in rows], SIZE)[..., 0])[:, None].float() / 255
+    with torch.inference_mode():
+        seen = (tower.features(x) + tower.features(x.flip(3)).flip(3)).numpy() / 2  # type: ignore[operator]
+    fitted = {held: _chosen(features[fold != held], truth[fold != held], fold[fold != held])[0] for held in set(fold)}
+    maps = np.stack([np.einsum("chw,c->hw", one, fitted[fold[row]]) for one, row in zip(seen, rows, strict=True)])
+    game = pointing(maps, [nih_boxes(pictures[row].note, theirs) for row in rows])
+    data = "films with a radiologist's box, patients held out in turn"
+    name = f"heatmap's peak in the box, {ours}"
+    return [
+        figure(name, game.hits / game.n, game.n, data, COMMAND, proportion(game.hits, game.n)),
+        figure(f"{name}: a point drawn anywhere", game.anywhere, game.n, data, COMMAND),
+        figure(f"{name}: the usual place of the others", game.usual / game.n, game.n, data, COMMAND),
+    ]
+
+
 def _age(picture: Picture) -> int:
     found = re.search(r"age=(\d+)", picture.note)
     return int(found.group(1)) if found else 0
@@ -117,11 +145,16 @@ def _chosen(features: Floats, truth: NDArray[np.bool_], fold: NDArray[np.intp]) 
     return _fit(features, truth, PENALTIES[int(np.argmax(values))])
 
 
+def _folds(pictures: list[Picture]) -> NDArray[np.intp]:
+    """The fold of every picture, the same for all of a patient."""
+    return np.array([int(share(p.patient, 5) * FOLDS) for p in pictures])
+
+
 def _trial(ours: str, theirs: str, pictures: list[Picture], features: Floats) -> Trial:
     truth = np.array([theirs in p.label.split("|") for p in pictures])
     ill = np.array([p.label != "No Finding" for p in pictures])
     who = np.array([p.patient for p in pictures])
-    fold = np.array([int(share(p, 5) * FOLDS) for p in who.tolist()])
+    fold = _folds(pictures)
     score = np.zeros(len(truth))
     for held in range(FOLDS):
         rest = fold != held
@@ -141,7 +174,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
     import torch
 
     who = [p.patient for p in pictures]
-    fold = np.array([int(share(p, 5) * FOLDS) for p in who])
+    fold = _folds(pictures)
     labels, calibrations, slopes, offsets, figures = [], {}, [], [], []
     for trial in trials:
         if not trial.kept:
@@ -162,6 +195,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
         labels.append(Label(name=trial.label, absent_below=absent, present_from=present))
         calibrations[trial.label] = plain(vars(calibration))
         figures += [*trial.figures, *_calibrated(trial, probability, weight, who, absent, present)]
+        figures += _pointed(tower, pictures, features, trial.label)
     if not labels:
         raise SystemExit("no label is clearly better than chance on held-out patients; no card is written")
     tensors = {f"0.{name}": tensor for name, tensor in tower.state_dict().items()}
