@@ -1,4 +1,4 @@
-"""What a card's ``described`` may name: numbers that nothing was learned for, and the linear layer that reads them.
+"""What a card's ``described`` may name: numbers that nothing was learned for, and the layer that reads them.
 
 Beside a small network they are worth much where pictures are few.
 """
@@ -41,10 +41,11 @@ DESCRIBERS = {"skin": Describer(descriptors.COUNT + lesion.COUNT, skin_numbers)}
 """By the name a card uses."""
 
 
-def described_layer(labels: int, count: int) -> "nn.Module":
-    """A linear layer over standardised numbers: float32 ``(N, count)`` to a logit a label, ``(N, labels)``.
+def described_layer(labels: int, count: int, centres: int) -> "nn.Module":
+    """A kernel machine over standardised numbers: float32 ``(N, count)`` to a logit a label, ``(N, labels)``.
 
-    Its buffers ``mean`` and ``spread`` are those of the numbers; beyond five spreads a number says no more.
+    Its buffers: ``mean`` and ``spread`` of the numbers, how much each counts (``scale``), the ``centres`` it compares
+    with and their ``weight``. Beyond five spreads a number says no more. Source: Boser et al., 1992.
     """
     import torch
     from torch import nn
@@ -52,13 +53,22 @@ def described_layer(labels: int, count: int) -> "nn.Module":
     class DescribedLayer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("mean", torch.zeros(count))
-            self.register_buffer("spread", torch.ones(count))
-            self.linear = nn.Linear(count, labels)
+            shapes = {
+                "mean": (count,),
+                "spread": (count,),
+                "scale": (count,),
+                "centres": (centres, count),
+                "weight": (labels, centres),
+                "offset": (labels,),
+            }
+            for name, shape in shapes.items():
+                self.register_buffer(name, torch.zeros(shape))
 
         def forward(self, numbers: "Tensor") -> "Tensor":
-            mean, spread = self.get_buffer("mean"), self.get_buffer("spread")
-            out: Tensor = self.linear(((numbers - mean) / spread).clamp(-5, 5))
+            scale = self.get_buffer("scale")
+            z = ((numbers - self.get_buffer("mean")) / self.get_buffer("spread")).clamp(-5, 5) * scale
+            apart = torch.cdist(z, self.get_buffer("centres") * scale, compute_mode="donot_use_mm_for_euclid_dist")
+            out: Tensor = torch.exp(-(apart**2)) @ self.get_buffer("weight").T + self.get_buffer("offset")
             return out
 
     return DescribedLayer()

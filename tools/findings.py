@@ -36,7 +36,7 @@ class Findings:
 
     Several networks may speak together: the weights of each have names that start with its number
     and a dot; their maps are averaged, over the image and its mirror image. Where the card's input names
-    ``described``, a linear layer over those numbers (``tools.describers``) adds to a label's logit, alike in all cells.
+    ``described``, a layer over those numbers (``tools.describers``) adds to a label's logit, alike in all cells.
     """
 
     def __init__(self, file: CardFile) -> None:
@@ -62,6 +62,9 @@ class Findings:
         if named is not None and named not in DESCRIBERS:
             raise CardError(f"card {card.name}: described must be one of {', '.join(DESCRIBERS)}")
         self._describer = DESCRIBERS[named] if named is not None else None
+        self._centres = card.input.get("centres", 0)
+        if named is not None and not (isinstance(self._centres, int) and 1 <= self._centres <= 100_000):
+            raise CardError(f"card {card.name}: beside described, its input must name the number of centres")
         self._calibration = read_calibration(card)
 
     @property
@@ -140,7 +143,7 @@ class Findings:
                     for k in range(self._members)
                 ]
                 if self._describer is not None:
-                    layer = described_layer(labels, self._describer.count)
+                    layer = described_layer(labels, self._describer.count, self._centres)
                     self._layer = fill(layer, tensors, "described.", self.name)
             return self._networks
 
