@@ -97,7 +97,7 @@ def read_calibration(card: ModelCard) -> Calibration:
     """The calibration in a card's ``calibration`` field.
 
     Raises ``CardError`` for a kind that is not known, parameters that are not finite numbers, and labels that
-    exclude each other but could both be ``present``.
+    exclude each other but could both be ``present``, or all be ``absent``.
     """
     given = card.calibration
     names = [label.name for label in card.labels]
@@ -141,6 +141,10 @@ def _read_softmax(card: ModelCard, given: Mapping[str, Any], names: Sequence[str
         )
     if any(label.present_from is not None and label.present_from <= 0.5 for label in card.labels):
         raise CardError(f"card {card.name}: of labels that exclude each other, present_from must be above 0.5")
+    if any(label.absent_below is not None and label.absent_below > 1 / len(names) for label in card.labels):
+        raise CardError(
+            f"card {card.name}: one of the labels must hold, so absent_below must not exceed 1 / {len(names)}"
+        )
     return SoftmaxCalibration(scale, offsets, covariance)
 
 

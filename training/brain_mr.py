@@ -160,6 +160,7 @@ def finish(networks: list["nn.Module"], split: Split, taught: list[Picture], out
     held = np.eye(len(LABELS), dtype=bool)[split.truth]
     even = np.ones(held[tune].size)
     absent, present = decision_band(chance[tune].ravel(), held[tune].ravel(), even)
+    absent = None if absent is None else min(absent, 1 / len(LABELS))
     labels = [Label(name=name, absent_below=absent, present_from=present) for name in LABELS.values()]
     figures = measured(chance[split.unseen], split.truth[split.unseen], split.group[split.unseen], labels)
     full = card.model_copy(
@@ -218,6 +219,11 @@ def measured(
                 f"present that is wrong, {label.name}", wrong / max(1, of), of, UNSEEN, COMMAND, proportion(wrong, of)
             )
         )
+    low = np.array([[p < (label.absent_below or -1.0) for p, label in zip(one, labels, strict=True)] for one in chance])
+    wrong, of = int((low & np.eye(len(labels), dtype=bool)[truth]).sum()), int(low.sum())
+    out.append(
+        figure("absent that is wrong, any label", wrong / max(1, of), of, UNSEEN, COMMAND, proportion(wrong, of))
+    )
     undecided = int((~said).sum())
     out.append(figure("no label present", undecided / n, n, UNSEEN, COMMAND, proportion(undecided, n)))
     return tuple(out)

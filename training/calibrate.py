@@ -88,7 +88,7 @@ def decision_band(
     present = [t for t in _steps(probability) if _upper(~truth, weight, probability >= t) <= risk]
     absent = [t for t in _steps(probability) if _upper(truth, weight, probability < t) <= risk]
     present_from = max(min(present), SUREST_DOUBT) if present else None
-    absent_below = min(max(absent), 1 - SUREST_DOUBT) if absent else None
+    absent_below = min(max(absent), round(1 - SUREST_DOUBT, 3)) if absent else None
     return absent_below, present_from
 
 

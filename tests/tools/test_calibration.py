@@ -97,6 +97,11 @@ def test_exclusive_labels_that_could_both_be_present_are_a_card_error() -> None:
         read_calibration(card(softmax(2), Label(name="l0", present_from=0.5), Label(name="l1")))
 
 
+def test_exclusive_labels_that_could_all_be_absent_are_a_card_error() -> None:
+    with pytest.raises(CardError, match="must hold"):
+        read_calibration(card(softmax(2), Label(name="l0", absent_below=0.6), Label(name="l1")))
+
+
 @pytest.mark.parametrize(
     "change",
     [
