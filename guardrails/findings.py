@@ -26,9 +26,14 @@ def same_finding(term: str, label: str) -> bool:
 
 
 def polarity(said: str, label: str) -> Stance | None:
-    """What a sentence says of a label, or ``None`` when it only mentions it or does not name it."""
+    """What a sentence says of a label, or ``None`` when it only mentions it or does not name it.
+
+    A label such as "no tumour" is present where the sentence says that the tumour is absent.
+    """
     text = said.lower()
     words = label_words(label)
+    if words.startswith("no "):
+        return _turned(polarity(said, dict(_terms()).get(words[3:], words[3:])))
     for form in sorted({words, *_forms_in(words)}, key=len, reverse=True):
         match = re.search(rf"\b{re.escape(form)}\b", text)
         if match is None or _names_a_model(said, match.end()):
@@ -42,6 +47,12 @@ def polarity(said: str, label: str) -> Stance | None:
             return None
         return "present"
     return None
+
+
+def _turned(stance: Stance | None) -> Stance | None:
+    if stance == "present":
+        return "absent"
+    return "present" if stance == "absent" else stance
 
 
 def label_words(label: str) -> str:

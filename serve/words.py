@@ -106,7 +106,8 @@ def alternatives(event: DomainEvent) -> str:
 
 def finding_line(finding: Finding) -> str:
     """A finding with its decision, probability and interval, without its id."""
-    line = f"{finding.label}: {phrases()['decision'][finding.decision]}"
+    kind = "decision_no" if finding.label.startswith("no ") else "decision"
+    line = f"{finding.label}: {phrases()[kind][finding.decision]}"
     if finding.probability is not None:
         line += f", {percent(finding.probability)}"
     if finding.interval is not None:

@@ -1,4 +1,4 @@
-"""Findings on chest X-rays: calibrated probabilities with intervals, three-way decisions, heatmaps.
+"""Findings of a classifier: calibrated probabilities with intervals, three-way decisions, heatmaps.
 
 Everything that differs between classifiers is in their cards; this module holds none of it.
 """
@@ -14,8 +14,10 @@ from overread.cards import CardFile, Label, ModelCard
 from overread.domains import covers, words_for
 from overread.errors import CardError
 from overread.records import Finding, Region
-from tools.calibration import LogisticCalibration, decide, read_calibration
+from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
+from tools.describers import DESCRIBERS, described_layer
+from tools.domain import flat
 from tools.errors import ToolError
 from tools.networks import activation_network, square
 from tools.weights import fill, read_weights
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Floats = NDArray[np.float32]
+_EMPTY = "the picture is empty: it has one tone all over"
 HOT = 0.75
 """The part of the heatmap's peak that a cell must reach to belong to the box of a finding."""
 
@@ -32,24 +35,37 @@ class Findings:
     """A classifier with exact class activation maps, as its card describes it. Implements ``Tool``.
 
     Several networks may speak together: the weights of each have names that start with its number
-    and a dot; their maps are averaged, over the image and its mirror image.
+    and a dot; their maps are averaged, over the image and its mirror image. Where the card's input names
+    ``described``, a layer over those numbers (``tools.describers``) adds to a label's logit, alike in all cells.
     """
 
     def __init__(self, file: CardFile) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._networks: list[nn.Module] | None = None
+        self._layer: nn.Module | None = None
         card = file.card
         try:
             self._size = int(card.input["size"])
             self._widths = tuple(int(n) for n in card.input["widths"])
             self._depths = tuple(int(n) for n in card.input["depths"])
             self._members = int(card.input["members"])
+            self._channels = int(card.input.get("channels", 1))
         except (KeyError, TypeError, ValueError) as error:
             raise CardError(f"card {card.name}: its input must name size, widths, depths and members") from error
-        if not (32 <= self._size <= 1024 and 1 <= self._members <= 8 and len(self._widths) == len(self._depths) >= 3):
-            raise CardError(f"card {card.name}: the size, widths, depths or members of its input are out of range")
-        self._calibrations = [read_calibration(card.name, card.calibration, label.name) for label in card.labels]
+        fits = 32 <= self._size <= 1024 and 1 <= self._members <= 8 and self._channels in (1, 3)
+        if not fits or not len(self._widths) == len(self._depths) >= 3:
+            raise CardError(
+                f"card {card.name}: the size, widths, depths, members or channels of its input are out of range"
+            )
+        named = card.input.get("described")
+        if named is not None and named not in DESCRIBERS:
+            raise CardError(f"card {card.name}: described must be one of {', '.join(DESCRIBERS)}")
+        self._describer = DESCRIBERS[named] if named is not None else None
+        self._centres = card.input.get("centres", 0)
+        if named is not None and not (isinstance(self._centres, int) and 1 <= self._centres <= 100_000):
+            raise CardError(f"card {card.name}: beside described, its input must name the number of centres")
+        self._calibration = read_calibration(card)
 
     @property
     def name(self) -> str:
@@ -65,7 +81,7 @@ class Findings:
         """One output an image, in order; networks run once for all images the card may speak for.
 
         An image of a patient outside the card's population, or of whom too little is known, gets
-        ``indeterminate`` findings with no probability, and the reason.
+        ``indeterminate`` findings with no probability, and the reason; so does an empty image.
 
         Raises ``ToolError`` for an image of a domain the card does not name, ``CardError`` for weights
         that are missing or altered.
@@ -73,7 +89,7 @@ class Findings:
         for image in images:
             if not any(covers(named, image.domain) for named in self.card.domains):
                 raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
-        misfits = [self.card.population.misfit(image.context) for image in images]
+        misfits = [_EMPTY if flat(image.display) else self.card.population.misfit(image.context) for image in images]
         fitting = [image.display for image, misfit in zip(images, misfits, strict=True) if misfit is None]
         maps = iter(self.maps(fitting))
         return [
@@ -84,22 +100,33 @@ class Findings:
     def maps(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
         """Class activation maps, float32 ``(N, labels, S/16, S/16)``; the mean of a map is its label's logit.
 
-        Each image is uint8 ``(H, W, 3)`` RGB of any size; only its grey is used.
+        Each image is uint8 ``(H, W, 3)`` RGB of any size; only its grey is used unless the card's input has
+        three ``channels``.
         """
         import torch
 
         networks = self._load()
-        cells = self._size // 16
+        side = self._size // 16
         if not images:
-            return np.zeros((0, len(self.card.labels), cells, cells), dtype=np.float32)
+            return np.zeros((0, len(self.card.labels), side, side), dtype=np.float32)
         out = []
         for begin in range(0, len(images), 32):
-            pixels = np.stack([grey_square(image, self._size) for image in images[begin : begin + 32]])
+            pixels = np.stack([self._pixels(image) for image in images[begin : begin + 32]])
             with torch.inference_mode():
-                x = torch.from_numpy(pixels)[:, None].float() / 255
+                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
                 both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
-                out.append((sum(both[1:], both[0]) / (2 * len(both))).numpy())
+                cells = sum(both[1:], both[0]) / (2 * len(both))
+                if self._describer is not None and self._layer is not None:
+                    numbers = self._describer.describe(images[begin : begin + 32])
+                    cells = cells + self._layer(torch.from_numpy(numbers))[:, :, None, None]
+                out.append(cells.numpy())
         return np.concatenate(out)
+
+    def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What a network sees: uint8 ``(S, S, channels)``."""
+        if self._channels == 3:
+            return square(image, self._size)
+        return grey_square(image, self._size)[..., None]
 
     def _load(self) -> "list[nn.Module]":
         with self._lock:
@@ -107,9 +134,17 @@ class Findings:
                 tensors, _ = read_weights(self._file)
                 labels = len(self.card.labels)
                 self._networks = [
-                    fill(activation_network(labels, self._widths, self._depths), tensors, f"{k}.", self.name)
+                    fill(
+                        activation_network(labels, self._widths, self._depths, self._channels),
+                        tensors,
+                        f"{k}.",
+                        self.name,
+                    )
                     for k in range(self._members)
                 ]
+                if self._describer is not None:
+                    layer = described_layer(labels, self._describer.count, self._centres)
+                    self._layer = fill(layer, tensors, "described.", self.name)
             return self._networks
 
     def _unfit(self, misfit: str) -> ToolOutput:
@@ -121,33 +156,30 @@ class Findings:
 
     def _output(self, shape: tuple[int, ...], maps: Floats) -> ToolOutput:
         findings, pictures = [], []
-        for number, (label, calibration, cells) in enumerate(
-            zip(self.card.labels, self._calibrations, maps, strict=True), 1
-        ):
-            finding, picture = self._finding(number, label, calibration, cells, (shape[0], shape[1]))
+        chances = self._calibration.chances([float(cells.mean()) for cells in maps])
+        for number, (label, chance, cells) in enumerate(zip(self.card.labels, chances, maps, strict=True), 1):
+            finding, picture = _finding(number, label, chance, cells, (shape[0], shape[1]))
             findings.append(finding)
             pictures.append(picture)
         return ToolOutput(findings=tuple(findings), pictures=tuple(pictures))
 
-    def _finding(
-        self, number: int, label: Label, calibration: LogisticCalibration | None, cells: Floats, shape: tuple[int, int]
-    ) -> tuple[Finding, Picture]:
-        score = float(cells.mean())
-        probability = calibration.probability(score) if calibration else None
-        interval = calibration.interval(score) if calibration else None
-        decision = decide(label, probability)
-        heat = heatmap(cells, shape)
-        picture = Picture(id=f"A{number}", kind="heatmap", pixels=heat)
-        region = Region(box=hot_box(cells, shape), artifact=picture.id) if decision == "present" else None
-        finding = Finding(
-            id=f"F{number}",
-            label=label.name,
-            probability=probability,
-            interval=interval,
-            decision=decision,
-            region=region,
-        )
-        return finding, picture
+
+def _finding(
+    number: int, label: Label, chance: Chance, cells: Floats, shape: tuple[int, int]
+) -> tuple[Finding, Picture]:
+    probability, interval = chance
+    decision = decide(label, probability)
+    picture = Picture(id=f"A{number}", kind="heatmap", pixels=heatmap(cells, shape))
+    region = Region(box=hot_box(cells, shape), artifact=picture.id) if decision == "present" else None
+    finding = Finding(
+        id=f"F{number}",
+        label=label.name,
+        probability=probability,
+        interval=interval,
+        decision=decision,
+        region=region,
+    )
+    return finding, picture
 
 
 def grey_square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -31,12 +31,12 @@ def square(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(small, dtype=np.uint8)
 
 
-def activation_network(labels: int, widths: tuple[int, ...], depths: tuple[int, ...]) -> "nn.Module":
+def activation_network(labels: int, widths: tuple[int, ...], depths: tuple[int, ...], channels: int = 1) -> "nn.Module":
     """A residual network whose class activation map is exact: a 1x1 convolution, then the mean over the map.
 
-    Called with float32 ``(N, 1, S, S)`` grey in [0, 1], it gives the map, float32
+    Called with float32 ``(N, channels, S, S)`` in [0, 1], grey or RGB, it gives the map, float32
     ``(N, labels, S/16, S/16)``; the mean of a label's map is its logit. Each image is first brought
-    to mean 0 and standard deviation 1, so that exposure does not matter.
+    to mean 0 and standard deviation 1, over all channels together: exposure does not matter, colour does.
     Source: He et al., residual learning, 2016; Zhou et al., class activation maps, 2016.
     """
     import torch
@@ -64,7 +64,7 @@ def activation_network(labels: int, widths: tuple[int, ...], depths: tuple[int, 
         def __init__(self) -> None:
             super().__init__()
             self.stem = nn.Sequential(
-                nn.Conv2d(1, widths[0], 5, 2, 2, bias=False),
+                nn.Conv2d(channels, widths[0], 5, 2, 2, bias=False),
                 nn.BatchNorm2d(widths[0]),
                 nn.ReLU(),
                 nn.MaxPool2d(2),

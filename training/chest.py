@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.networks import activation_network
-from training.augment import Strength, augment
-from training.loop import best_device, fit
+from training.augment import Strength
+from training.tower import even_draw, tensor_of, train
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,26 +41,15 @@ def train_tower(
     import torch
     from torch.nn import functional as f
 
-    device = best_device()
-    network = start or activation_network(truth.shape[1], WIDTHS, DEPTHS)
-    network = network.to(device)
-    with_label, without = np.flatnonzero(truth[:, 0] > 0.5), np.flatnonzero(truth[:, 0] <= 0.5)
-    generator = np.random.default_rng(0)
-
-    def loss_of(net: "nn.Module") -> "torch.Tensor":
-        half = batch // 2
-        rows = np.concatenate([generator.choice(with_label, half), generator.choice(without, batch - half)])
-        x = torch.from_numpy(pixels[rows]).to(device)[:, None].float() / 255
-        y = torch.from_numpy(truth[rows]).to(device)
-        with torch.autocast(device.type, enabled=False):
-            x = augment(x, AUGMENTATION)
-        logits = net(x.contiguous(memory_format=torch.channels_last)).float().mean(dim=(2, 3))
+    def loss(logits: "torch.Tensor", y: "torch.Tensor") -> "torch.Tensor":
         known = ~torch.isnan(y)
         target = torch.nan_to_num(y) * 0.96 + 0.02
         losses = f.binary_cross_entropy_with_logits(logits, target, reduction="none")
         return (losses * known).sum() / known.sum().clamp_min(1)
 
-    return fit(network, loss_of, steps, rate=rate, limit_s=limit_s)
+    network = start or activation_network(truth.shape[1], WIDTHS, DEPTHS)
+    draw = even_draw(truth[:, 0] > 0.5, batch)
+    return train(network, pixels, truth, draw, loss, AUGMENTATION, steps, rate=rate, limit_s=limit_s)
 
 
 def scores(networks: Sequence["nn.Module"], pixels: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float64]:
@@ -71,7 +60,7 @@ def scores(networks: Sequence["nn.Module"], pixels: NDArray[np.uint8], batch: in
     device = next(networks[0].parameters()).device
     with torch.inference_mode():
         for begin in range(0, len(pixels), batch):
-            x = torch.from_numpy(pixels[begin : begin + batch]).to(device)[:, None].float() / 255
+            x = tensor_of(pixels[begin : begin + batch]).to(device)
             maps = [net(view).mean(dim=(2, 3)) for net in networks for view in (x, x.flip(3))]
             out.append(torch.stack(maps).mean(0).cpu().numpy().astype(np.float64))
     return np.concatenate(out)

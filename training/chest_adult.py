@@ -19,9 +19,11 @@ from training.calibrate import decision_band, fit_logistic
 from training.card import figure, plain, training_sets, write_card, write_weights
 from training.chest import DEPTHS, SIZE, WIDTHS
 from training.chest_child import NAME as CHILD
-from training.chest_child import stored_network
+from training.chest_child import taught as taught_child
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
+from training.pointing import nih_boxes, pointing
+from training.tower import stored_networks
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 NAME = "chest-findings-adult"
 COMMAND = "python -m training.chest_adult"
 FOLDS = 5
+LEAST_BOXES = 10
+"""Films with a box of a finding below which its heatmap is not checked."""
 PENALTIES = (0.001, 0.01, 0.1, 1.0)
 CANDIDATES = {
     "pneumonia": "Pneumonia",
@@ -64,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures = [p for p in read_pictures(data_root(given.data), ["cxr_nih"]) if p.open and _age(p) >= 18]
-    tower = stored_network(given.tower)
+    (tower,) = stored_networks(given.tower, 1, WIDTHS, DEPTHS)
     features = _features(tower, load(pictures, SIZE)[..., 0])
     trials = [_trial(ours, theirs, pictures, features) for ours, theirs in CANDIDATES.items()]
     for trial in trials:
@@ -73,6 +77,31 @@ def main(arguments: list[str] | None = None) -> None:
                 "%s: %.3f %s (n %d)%s", one.name, one.value, one.interval, one.n, "" if trial.kept else " left out"
             )
     _write(tower, features, pictures, trials, given.out)
+
+
+def _pointed(tower: "nn.Module", pictures: list[Picture], features: Floats, ours: str) -> list[Figure]:
+    """The pointing game on the films with a box of the finding, each with the weights fitted without its patient."""
+    import torch
+
+    theirs = CANDIDATES[ours]
+    truth = np.array([theirs in p.label.split("|") for p in pictures])
+    fold = _folds(pictures)
+    rows = [row for row, p in enumerate(pictures) if nih_boxes(p.note, theirs)]
+    if len(rows) < LEAST_BOXES:
+        return []
+    x = torch.from_numpy(load([pictures[row] for row in rows], SIZE)[..., 0])[:, None].float() / 255
+    with torch.inference_mode():
+        seen = (tower.features(x) + tower.features(x.flip(3)).flip(3)).numpy() / 2  # type: ignore[operator]
+    fitted = {held: _chosen(features[fold != held], truth[fold != held], fold[fold != held])[0] for held in set(fold)}
+    maps = np.stack([np.einsum("chw,c->hw", one, fitted[fold[row]]) for one, row in zip(seen, rows, strict=True)])
+    game = pointing(maps, [nih_boxes(pictures[row].note, theirs) for row in rows])
+    data = "films with a radiologist's box, patients held out in turn"
+    name = f"heatmap's peak in the box, {ours}"
+    return [
+        figure(name, game.hits / game.n, game.n, data, COMMAND, proportion(game.hits, game.n)),
+        figure(f"{name}: a point drawn anywhere", game.anywhere, game.n, data, COMMAND),
+        figure(f"{name}: the usual place of the others", game.usual / game.n, game.n, data, COMMAND),
+    ]
 
 
 def _age(picture: Picture) -> int:
@@ -116,11 +145,16 @@ def _chosen(features: Floats, truth: NDArray[np.bool_], fold: NDArray[np.intp]) 
     return _fit(features, truth, PENALTIES[int(np.argmax(values))])
 
 
+def _folds(pictures: list[Picture]) -> NDArray[np.intp]:
+    """The fold of every picture, the same for all of a patient."""
+    return np.array([int(share(p.patient, 5) * FOLDS) for p in pictures])
+
+
 def _trial(ours: str, theirs: str, pictures: list[Picture], features: Floats) -> Trial:
     truth = np.array([theirs in p.label.split("|") for p in pictures])
     ill = np.array([p.label != "No Finding" for p in pictures])
     who = np.array([p.patient for p in pictures])
-    fold = np.array([int(share(p, 5) * FOLDS) for p in who.tolist()])
+    fold = _folds(pictures)
     score = np.zeros(len(truth))
     for held in range(FOLDS):
         rest = fold != held
@@ -140,7 +174,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
     import torch
 
     who = [p.patient for p in pictures]
-    fold = np.array([int(share(p, 5) * FOLDS) for p in who])
+    fold = _folds(pictures)
     labels, calibrations, slopes, offsets, figures = [], {}, [], [], []
     for trial in trials:
         if not trial.kept:
@@ -161,6 +195,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
         labels.append(Label(name=trial.label, absent_below=absent, present_from=present))
         calibrations[trial.label] = plain(vars(calibration))
         figures += [*trial.figures, *_calibrated(trial, probability, weight, who, absent, present)]
+        figures += _pointed(tower, pictures, features, trial.label)
     if not labels:
         raise SystemExit("no label is clearly better than chance on held-out patients; no card is written")
     tensors = {f"0.{name}": tensor for name, tensor in tower.state_dict().items()}
@@ -185,19 +220,12 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
             "fitted_on": f"{len(who)} images, scores of held-out patients; both classes count the same",
             "prevalence": 0.5,
         },
-        training=training_sets([*read_child(), *pictures]),
+        training=training_sets([*taught_child(data_root()), *pictures]),
         figures=tuple(figures),
         weights=write_weights(out, tensors),
         limits=(*LIMITS, *_left_out(trials)),
     )
     write_card(out, card)
-
-
-def read_child() -> list[Picture]:
-    """The pictures the children's tower learned from, for the card."""
-    from training.chest_child import SEED
-
-    return [p for p in read_pictures(data_root(), ["cxr_kermany"]) if p.open and share(p.patient, SEED) < 0.7]
 
 
 def _calibrated(

@@ -15,6 +15,7 @@ from training.chest import DEPTHS, SIZE, WIDTHS, train_tower
 from training.loop import seed_all
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
+from training.tower import stored_networks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,23 +46,17 @@ def main(arguments: list[str] | None = None) -> None:
     place = np.array([share(p.patient, SEED) for p in pictures])
     learn = place < 0.7
     if given.weights:
-        network = stored_network(given.weights)
+        (network,) = stored_networks(given.weights, 1, WIDTHS, DEPTHS)
     else:
         targets = truth[learn].astype(np.float32)[:, None]
         network = train_tower(pixels[learn][..., 0], targets, given.steps, limit_s=given.limit)
-    taught = [p for p, used in zip(pictures, learn, strict=True) if used]
-    finish(network, pictures, pixels, truth, place, taught, given.out)
+    learned = [p for p, used in zip(pictures, learn, strict=True) if used]
+    finish(network, pictures, pixels, truth, place, learned, given.out)
 
 
-def stored_network(path: Path) -> "nn.Module":
-    """A network of this shape from its weights file, in evaluation mode."""
-    from safetensors.torch import load_file
-
-    from tools.networks import activation_network
-
-    network = activation_network(1, WIDTHS, DEPTHS)
-    network.load_state_dict({k.removeprefix("0."): v.float() for k, v in load_file(path).items()})
-    return network.eval().requires_grad_(False)
+def taught(root: Path) -> list[Picture]:
+    """The pictures the shipped tower learned from, for the cards of models that start from it."""
+    return [p for p in read_pictures(root, ["cxr_kermany"]) if p.open and share(p.patient, SEED) < 0.7]
 
 
 def finish(
@@ -70,7 +65,7 @@ def finish(
     pixels: "NDArray[np.uint8]",
     truth: "NDArray[np.bool_]",
     place: Floats,
-    taught: list[Picture],
+    learned: list[Picture],
     out: Path,
 ) -> None:
     """Write the weights, calibrate on one part of the patients, measure on another, write the card."""
@@ -92,7 +87,7 @@ def finish(
         architecture="activation-resnet",
         input={"size": SIZE, "widths": list(WIDTHS), "depths": list(DEPTHS), "members": 1},
         labels=(Label(name="pneumonia"),),
-        training=training_sets(taught),
+        training=training_sets(learned),
         weights=weights,
         limits=LIMITS,
     )

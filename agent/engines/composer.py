@@ -128,10 +128,12 @@ def _domain_sentence(image: SeenImage, n: int | None) -> str:
 def _finding_sentence(seen: SeenFinding) -> str:
     finding = seen.finding
     shown = {"title": seen.title, "finding": finding.label, "id": finding.id}
+    negative = "_no" if finding.label.startswith("no ") else ""
+    shown["without_no"] = finding.label.removeprefix("no ")
     if finding.probability is None:
-        return _say("undecided", **shown)
+        return _say(f"undecided{negative}", **shown)
     phrase = "between" if finding.decision == "indeterminate" else finding.decision
-    return _say(phrase, probability=_percent(finding.probability), interval=_interval(seen), **shown)
+    return _say(f"{phrase}{negative}", probability=_percent(finding.probability), interval=_interval(seen), **shown)
 
 
 def _outside_sentence(group: Sequence[SeenFinding]) -> str:

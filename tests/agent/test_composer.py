@@ -13,7 +13,7 @@ from guardrails.gate import Gate
 from guardrails.phi.identity import Identity
 from guardrails.phi.text import TextDetector
 from overread.domains import domains
-from overread.records import Case, Context, Finding, Measurement, Passage
+from overread.records import Case, Context, Decision, Finding, Measurement, Passage
 
 DETECTOR = TextDetector()
 PASSAGE = Passage(
@@ -41,16 +41,16 @@ images = st.builds(
     context=st.just(Context()),
 )
 findings = st.builds(
-    lambda probability, decision, reason, spread, experimental: SeenFinding(
+    lambda label, probability, decision, reason, spread, experimental: SeenFinding(
         image="D1",
         tool="chest-findings-child",
         title="The chest X-ray model for children",
         experimental=experimental,
         reason=reason,
-        covers=("pneumonia",),
+        covers=(label,),
         finding=Finding(
             id="F1",
-            label="pneumonia",
+            label=label,
             probability=probability,
             decision="indeterminate" if reason else decision,
             interval=None
@@ -58,6 +58,7 @@ findings = st.builds(
             else (max(0, probability - spread), min(1, probability + spread)),
         ),
     ),
+    st.sampled_from(["pneumonia", "glioma", "pituitary tumour", "no tumour", "melanoma"]),
     st.none() | probabilities,
     st.sampled_from(["present", "absent", "indeterminate"]),
     st.sampled_from(REASONS),
@@ -136,3 +137,20 @@ def test_no_probability_is_shown_as_certain(probability: float) -> None:
     text = "".join(compose(Evidence(about_image=True, knowledge=False, images=(image,), findings=(seen,))))
     assert " 0 %" not in text
     assert " 100 %" not in text
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        ("present", "The model finds no tumour, with a probability of 40 % [F1]."),
+        ("absent", "The model finds signs of tumour: the probability of no tumour is 40 % [F1]."),
+        ("indeterminate", "The model cannot decide whether there is no tumour: the probability is 40 %"),
+    ],
+)
+def test_a_label_that_says_an_absence_has_its_own_sentences(decision: Decision, said: str) -> None:
+    finding = Finding(id="F1", label="no tumour", probability=0.4, decision=decision)
+    seen = SeenFinding(image="D1", tool="t", title="The model", finding=finding)
+    image = SeenImage(
+        id="D1", study_id="s", frame=0, modality=None, domain="mr/brain", probability=0.9, context=Context()
+    )
+    assert said in "".join(compose(Evidence(about_image=True, knowledge=False, images=(image,), findings=(seen,))))
