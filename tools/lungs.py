@@ -149,8 +149,8 @@ class Lungs:
             return ToolOutput(pictures=pictures if mask.any() else (), reason=reason)
         if unsure >= self._distrust_from:
             return ToolOutput(pictures=pictures, reason="the outline is in too much doubt, so nothing was measured")
-        reason = self.card.population.misfit(image.context)
-        return ToolOutput(measurements=measure_fields(fields, image.spacing_mm), pictures=pictures, reason=reason)
+        unknown = self.card.population.misfit(image.context)
+        return ToolOutput(measurements=measure_fields(fields, image.spacing_mm), pictures=pictures, reason=unknown)
 
 
 def lung_fields(mask: Bools) -> tuple[Bools, Fields | None]:

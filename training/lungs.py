@@ -114,7 +114,8 @@ def train(films: Films, steps: int, limit_s: float, batch: int) -> "nn.Module":
         logits = net(x.contiguous(memory_format=torch.channels_last)).float()
         chance = logits.sigmoid()
         both, sums = (chance * target).sum(dim=(1, 2, 3)), (chance + target).sum(dim=(1, 2, 3))
-        return f.binary_cross_entropy_with_logits(logits, target) + (1 - (2 * both + 1) / (sums + 1)).mean()
+        loss: Tensor = f.binary_cross_entropy_with_logits(logits, target) + (1 - (2 * both + 1) / (sums + 1)).mean()
+        return loss
 
     return fit(network, loss_of, steps, rate=2e-3, limit_s=limit_s)
 
@@ -233,7 +234,7 @@ def figures_of(lungs: Lungs, learn: Sequence[Outlined], unseen: Sequence[Outline
     ):
         if not len(values):
             continue
-        span = bootstrap(lambda chosen, v=values: float(v[chosen].mean()), owners)
+        span = bootstrap(lambda chosen, v=values: float(v[chosen].mean()), owners)  # type: ignore[misc]
         found.append(figure(name, float(values.mean()), len(values), data, COMMAND, span))
     span = bootstrap(lambda chosen: spearman(rows, chosen), groups)
     found.append(figure("Spearman of doubt and 1 - Dice", spearman(rows), len(rows), data, COMMAND, span))

@@ -44,14 +44,14 @@ def grabcut_in(pixels: NDArray[np.uint8], box: Box) -> Bools:
     scale = min(1.0, CUT_SIDE / max(part.shape[:2]))
     if scale < 1:
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-        state = cv2.resize(state, size, interpolation=cv2.INTER_NEAREST)
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        state = np.asarray(cv2.resize(state, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
     mask = np.zeros((height, width), dtype=bool)
-    on = state == cv2.GC_PR_FGD
+    on = np.asarray(state == cv2.GC_PR_FGD)
     if not on.all():
         cv2.setRNGSeed(0)
         models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(part, state, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(part, state, (0, 0, 1, 1), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)  # the rectangle is not used
         cut = np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD))
         on = cut if cut.any() else on
     full = cv2.resize(on.astype(np.uint8), (right - left, bottom - top), interpolation=cv2.INTER_NEAREST)

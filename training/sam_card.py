@@ -254,9 +254,11 @@ def _by_set(rows: Sequence[Row], learned: set[str], command: str) -> list[Figure
 LIMITS = (
     "It outlines what it is shown; it does not know what the thing is, nor whether it is ill.",
     "Small for a network of its kind and taught by a few hundred pictures: a published SAM or MedSAM outlines better.",
-    "Vessel trees and other thin branching structures are not outlined: it sees 128 x 128 pixels at a time, and mostly"
-    " gives an empty mask for them.",
-    "One point is ambiguous; a box is surer. Look at the other masks it offers before trusting one.",
+    "Vessel trees and other thin branching structures are not outlined: it sees 128 x 128 pixels at a time, and"
+    " gives a blob for them.",
+    "Give a box: from points alone less than half comes out right on sources it never saw.",
+    "On sources it never saw it is only a little better than an ellipse drawn in the box, and no better for vessels and"
+    " for one set of polyps.",
     "The foretold overlap is not calibrated. The doubt ranks masks; it is not a probability of being wrong.",
     "No figure is known for kinds of image that are not in the list of figures.",
 )

@@ -59,7 +59,8 @@ def _peaks(height: NDArray[np.float64], count: int, reach: float) -> tuple[Point
     """The ``count`` highest hilltops, the highest first, no two within ``reach`` pixels of each other."""
     from scipy import ndimage
 
-    left, found = np.where(height >= ndimage.maximum_filter(height, 3), height, -np.inf), []
+    left = np.where(height >= ndimage.maximum_filter(height, 3), height, -np.inf)
+    found: list[Point] = []
     y, x = np.ogrid[: height.shape[0], : height.shape[1]]
     while len(found) < count and np.isfinite(left.max()):
         # In the middle of a plateau rather than at its corner.

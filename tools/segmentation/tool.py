@@ -18,13 +18,15 @@ TOLD = ("area", "longest axis", "short axis", "mean intensity")
 class Outline:
     """Outlines what one prompt points at. Implements ``Tool``.
 
-    ``what`` names the outline in the names of its measurements: "the outline in the box".
+    ``what`` names the outline in the names of its measurements: "the outline in the box". ``asked`` says
+    that a person asked for it: then it is drawn also when it is in doubt.
     """
 
-    def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str) -> None:
+    def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str, asked: bool = True) -> None:
         self._segmenter = segmenter
         self._prompt = prompt
         self._what = what
+        self._asked = asked
 
     @property
     def name(self) -> str:
@@ -55,9 +57,12 @@ class Outline:
         found = with_uncertainty(self._segmenter.set_image(image.display), self._prompt, how)
         if not found.mask.any():
             return ToolOutput(reason="no object was found there, so nothing was outlined")
+        if found.distrust and not self._asked:
+            return ToolOutput(reason="the outline is in doubt, so nothing was drawn or measured")
+        title = f"{self._what}, in doubt" if found.distrust else self._what
         pictures = (
-            Picture(id="A1", kind="mask", pixels=found.mask, title=self._what),
-            Picture(id="A2", kind="uncertainty", pixels=found.map, title=self._what),
+            Picture(id="A1", kind="mask", pixels=found.mask, title=title),
+            Picture(id="A2", kind="uncertainty", pixels=found.map, title=title),
         )
         if found.distrust:
             return ToolOutput(pictures=pictures, reason="the outline is in doubt, so nothing was measured")

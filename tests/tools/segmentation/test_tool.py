@@ -43,6 +43,16 @@ def test_what_is_in_doubt_is_shown_and_not_measured(segmenter: Segmenter, monkey
     assert output.pictures
     assert output.measurements == ()
     assert "in doubt" in (output.reason or "")
+    assert all("in doubt" in picture.title for picture in output.pictures)
+
+
+def test_what_nobody_asked_for_is_not_drawn_when_in_doubt(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, MASK, distrust=True)
+    (output,) = Outline(segmenter, Prompt((20, 10, 60, 30)), "it", asked=False).run([image()])
+    assert output.pictures == output.measurements == ()
+    assert "in doubt" in (output.reason or "")
 
 
 def test_an_empty_outline_is_told(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
