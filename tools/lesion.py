@@ -35,7 +35,7 @@ _COLOURS = np.array(
 
 def lesion_numbers(image: NDArray[np.uint8]) -> Floats:
     """Describe a dermoscopic image: uint8 ``(128, 128, 3)`` RGB to float32 ``(167,)``, all finite."""
-    x = without_hair(image.astype(np.float32) / 255)
+    x = without_hair(image.astype(np.float32) / np.float32(255))
     spot = spot_mask(x)
     skin = _skin(x, spot)
     relative = x / np.maximum(skin, 0.05)
@@ -96,7 +96,8 @@ def _otsu(values: NDArray[np.floating]) -> float:
 def _skin(x: Floats, spot: NDArray[np.bool_]) -> Floats:
     """The colour of the skin, float32 ``(3,)``: the median outside the spot, dark corners aside."""
     outside = ~spot & (x.mean(axis=2) > 0.2) & (_radius(x.shape[0]) < 1.1)
-    return np.median(x[outside] if outside.sum() > 50 else x.reshape(-1, 3), axis=0).astype(np.float32)
+    out: Floats = np.median(x[outside] if outside.sum() > 50 else x.reshape(-1, 3), axis=0).astype(np.float32)
+    return out
 
 
 def _axes(spot: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -105,7 +106,7 @@ def _axes(spot: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
     points = np.stack([rows, columns], axis=1).astype(np.float32)
     middle = points.mean(axis=0)
     variance, vectors = np.linalg.eigh(np.cov((points - middle).T) + 1e-3 * np.eye(2))
-    grid = np.stack(np.mgrid[0 : spot.shape[0], 0 : spot.shape[1]], axis=-1) - middle
+    grid = np.indices(spot.shape).transpose(1, 2, 0) - middle
     turned = grid @ vectors[:, ::-1]
     return turned[..., 0], turned[..., 1], variance[::-1], middle
 
@@ -148,7 +149,7 @@ def _mirrored(spot: NDArray[np.bool_], long: Floats, short: Floats, axis: int) -
     _, vectors = np.linalg.eigh(np.cov(points.T) + 1e-3 * np.eye(2))
     normal = vectors[:, 0] if axis == 0 else vectors[:, 1]
     distance = short if axis == 0 else long
-    where = np.stack(np.mgrid[0 : spot.shape[0], 0 : spot.shape[1]]) - 2 * distance * normal[:, None, None]
+    where = np.indices(spot.shape) - 2 * distance * normal[:, None, None]
     return np.asarray(ndimage.map_coordinates(spot.astype(np.float32), where, order=1) > 0.5)
 
 
@@ -163,7 +164,7 @@ def _colour(x: Floats, relative: Floats, spot: NDArray[np.bool_]) -> Floats:
     cells = np.bincount((np.clip(inner, 0, 0.999) * 8).astype(int) @ [64, 8, 1], minlength=512) / len(inner)
     variety = -float((cells * np.log(cells + 1e-9)).sum())
     relations = np.corrcoef(shown.T + 1e-4 * np.random.default_rng(0).standard_normal(shown.T.shape))
-    return np.concatenate(
+    out: Floats = np.concatenate(
         [
             inner.mean(axis=0),
             inner.std(axis=0),
@@ -178,6 +179,7 @@ def _colour(x: Floats, relative: Floats, spot: NDArray[np.bool_]) -> Floats:
             [shown[:, 2].mean() - shown[:, 0].mean(), float((shown[:, 2] > shown[:, 0]).mean())],
         ]
     ).astype(np.float32)
+    return out
 
 
 def _rings(relative: Floats, spot: NDArray[np.bool_]) -> Floats:
@@ -189,7 +191,10 @@ def _rings(relative: Floats, spot: NDArray[np.bool_]) -> Floats:
     away = ndimage.distance_transform_edt(~spot)
     places = [spot & (depth > k / RINGS) & (depth <= (k + 1) / RINGS) for k in range(RINGS)]
     places += [(away > 0) & (away <= 4), (away > 4) & (away <= 10)]
-    return np.concatenate([relative[p].mean(axis=0) if p.any() else np.ones(3) for p in places]).astype(np.float32)
+    out: Floats = np.concatenate([relative[p].mean(axis=0) if p.any() else np.ones(3) for p in places]).astype(
+        np.float32
+    )
+    return out
 
 
 def _sectors(relative: Floats, spot: NDArray[np.bool_]) -> Floats:
@@ -210,7 +215,7 @@ def _sectors(relative: Floats, spot: NDArray[np.bool_]) -> Floats:
         if line.any():
             sharp[k] = slope[line].mean()
     opposite = np.abs(level - np.roll(level, SECTORS // 2, axis=0))
-    return np.concatenate(
+    out: Floats = np.concatenate(
         [
             level.std(axis=0),
             level.min(axis=0),
@@ -220,6 +225,7 @@ def _sectors(relative: Floats, spot: NDArray[np.bool_]) -> Floats:
             [sharp.mean(), sharp.std(), sharp.max(), sharp.min(), reach.std() / max(reach.mean(), 1.0)],
         ]
     ).astype(np.float32)
+    return out
 
 
 def _structure(x: Floats, spot: NDArray[np.bool_]) -> Floats:

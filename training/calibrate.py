@@ -35,7 +35,7 @@ def fit_softmax(
     """
     found = _vector_scaling(scores, truth)
     drawn = [_vector_scaling(scores[rows], truth[rows], found) for rows in _drawn_again(groups, rounds, seed)]
-    return SoftmaxCalibration(float(found[0]), tuple(found[1:].tolist()), np.cov(np.array(drawn).T))
+    return SoftmaxCalibration(float(found[0]), tuple(found[1:].tolist()), np.cov(np.array(drawn).T).astype(np.float64))
 
 
 def _vector_scaling(scores: Floats, truth: NDArray[np.intp], start: Floats | None = None) -> Floats:

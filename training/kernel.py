@@ -51,7 +51,7 @@ class Kernel:
 
 def _distances(one: Floats, other: Floats) -> Floats:
     squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None] - 2 * one @ other.T
-    return np.maximum(squares, 0)
+    return np.asarray(np.maximum(squares, 0), dtype=np.float64)
 
 
 def fit_kernel(numbers: NDArray[np.float32], truth: NDArray[np.bool_], first: int, how: Setting) -> Kernel:

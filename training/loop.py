@@ -40,16 +40,6 @@ def bfloat16_pays(device: "torch.device") -> bool:
     return device.type == "cuda" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def fast_bfloat16(device: "torch.device") -> bool:
-    """Whether the device computes in bfloat16 itself. A processor that imitates it takes three times as long."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    can = torch.cpu.get_capabilities()
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-
-
 def fit(
     network: "nn.Module",
     loss_of: Callable[["nn.Module"], "Tensor"],
