@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INPUT: dict[str, Any] = {"size": 128, "dimensions": 384, "width": 24, "layers": (1, 1, 2, 1)}
-DRAWN_TISSUE = 0.5
-"""The share of sections that are drawn; the real ones come of one laboratory."""
 AUGMENTATION = Strength(
     turn_degrees=15,
     scale=(0.75, 1.8),
@@ -55,7 +53,7 @@ AUGMENTATION = Strength(
 def train(
     sampler: Sampler, steps: int, batch: int, limit_s: float, start: "nn.Module | None" = None
 ) -> "tuple[nn.Module, float]":
-    """The trained image tower and its logit scale. One that was trained before goes on at a third of the rate."""
+    """The trained image tower and its logit scale."""
     import torch
     from torch import nn
     from torch.nn import functional as f
@@ -97,7 +95,7 @@ def train(
         return to_text + 0.3 * to_image
 
     pair = Pair().to(device)
-    trained = cast(Pair, fit(pair, loss_of, steps, rate=1.5e-3 if start is None else 5e-4, decay=0.05, limit_s=limit_s))
+    trained = cast(Pair, fit(pair, loss_of, steps, rate=1.5e-3, decay=0.05, limit_s=limit_s))
     return trained.tower, float(trained.log_scale.exp().clamp(max=100))
 
 
@@ -112,7 +110,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=60)
     parser.add_argument("--limit", type=float, default=1440.0, help="seconds of training at most")
     parser.add_argument("--tower", type=Path, help="a network trained before: train the rest, measure and write")
-    parser.add_argument("--start", type=Path, help="weights shipped before, whose network goes on learning")
     parser.add_argument("--described", type=int, default=18_000, help="pictures the descriptors' head learns from")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -122,15 +119,13 @@ def main(arguments: list[str] | None = None) -> None:
     if given.tower:
         network, scale = load_tower(given.tower)
     else:
-        start = shipped_network(given.start) if given.start else None
-        sampler = Sampler(parts.learn, drawn(250, 1), drawn_tissue=DRAWN_TISSUE)
-        network, scale = train(sampler, given.steps, given.batch, given.limit, start)
+        network, scale = train(
+            Sampler(parts.learn, drawn(250, 1), drawn_tissue=0.7), given.steps, given.batch, given.limit
+        )
         save_tower(network, scale, Path(tempfile.gettempdir()) / "overread-training" / "domain-tower.safetensors")
     tower = described_tower(**INPUT)
     tower.get_submodule("network").load_state_dict(network.state_dict())
-    head_scale = train_head(
-        tower, Sampler(parts.learn, drawn(250, 1), seed=77, drawn_tissue=DRAWN_TISSUE), given.described
-    )
+    head_scale = train_head(tower, Sampler(parts.learn, drawn(250, 1), seed=77, drawn_tissue=0.7), given.described)
     write(tower.eval().requires_grad_(False), (scale + head_scale) / 2, parts, given.out)
 
 
@@ -151,18 +146,6 @@ def load_tower(path: Path) -> "tuple[nn.Module, float]":
         tower.load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
         scale = float(file.metadata()["scale"])
     return tower.eval().requires_grad_(False), scale
-
-
-def shipped_network(path: Path) -> "nn.Module":
-    """The network of a card's weights file, for ``--start``."""
-    from safetensors import safe_open
-
-    tower = clip_image_tower(**INPUT)
-    prefix = "tower.network."
-    with safe_open(path, "pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-        tower.load_state_dict({name.removeprefix(prefix): file.get_tensor(name).float() for name in names})
-    return tower
 
 
 def as_input(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

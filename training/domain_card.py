@@ -228,9 +228,8 @@ LIMITS = (
     "No abdominal ultrasound was in the data: that label has words but no pictures behind it.",
     "Nuclear medicine, PET and optical coherence tomography have no label; they should be refused, and may not be.",
     "Of photographs it has seen food and a few samples; another that looks like one of its domains may be accepted.",
-    "Other stains than haematoxylin and eosin it knows from drawn and restained sections alone.",
-    "The shipped network learned in three rounds, the later ones with drawn and restained tissue, from where it stood "
-    "(--start); the command without it does all in one.",
+    "Other stains than haematoxylin and eosin it knows from drawings alone; immunohistochemistry may be refused.",
+    "The shipped network learned in two rounds, the second with drawn tissue; the command does both in one.",
     "The descriptors were added after the sources left out had been measured once: their figures may be a little high.",
     "It judges the kind of image only: neither its quality nor whether anything is ill.",
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tools.prompts import prompts_by_label
 from training import negatives
 from training.pictures import Picture, load, read_pictures, share
-from training.tissue import restained, tissue
+from training.tissue import tissue
 
 SEED = 11
 SIZE = 144
@@ -142,8 +142,10 @@ class Sampler:
                 groups = self._medical[self._draw.integers(len(self._medical))]
                 row = self._draw.choice(groups[self._draw.integers(len(groups))])
                 label, picture = str(self._learn.labels[row]), self._learn.pixels[row]
-                if label == "histopathology":
-                    picture = self._section(picture)
+                if label == "histopathology" and self._draw.random() < self._drawn_tissue:
+                    picture = tissue(self._draw, SIZE)
+                elif label == "histopathology" and self._draw.random() < 0.6:
+                    picture = stained(self._draw, picture)
                 if label in ORDERLESS and self._draw.random() < 0.6:
                     picture = negatives.part_of(self._draw, picture)
                 if turn == 7 and self._draw.random() < 0.7 and label not in ORDERLESS:
@@ -156,15 +158,6 @@ class Sampler:
             pixels.append(picture)
             labels.append(self._row[label])
         return np.stack(pixels), np.array(labels, dtype=np.int64)
-
-    def _section(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A section to learn from: drawn, or this real one in its own dyes or in others."""
-        if self._draw.random() < self._drawn_tissue:
-            return tissue(self._draw, SIZE)
-        turn = self._draw.random()
-        if turn < 0.4:
-            return restained(self._draw, picture)
-        return stained(self._draw, picture) if turn < 0.75 else picture
 
     def photographs(self, number: int) -> Part:
         """Photographs as they are learned from, collages among them."""

@@ -39,10 +39,6 @@ def tissue(draw: np.random.Generator, size: int) -> NDArray[np.uint8]:
         else:
             marked = _blobs(draw, size, radius * draw.uniform(0.8, 3), share=draw.uniform(0.05, 0.45))
             marked = marked * np.clip(0.5 + _field(draw, size, size / draw.uniform(3, 10)), 0, 1)
-        if draw.random() < 0.45:
-            glands, lumens = _glands(draw, size)
-            density = density * (1 - np.maximum(glands, lumens))[..., None]
-            marked = glands + 0.2 * marked * (glands == 0) * (draw.random() < 0.5)
         marked = np.clip(marked, 0, None)
         dye = STAINS[str(draw.choice(["DAB"] * 4 + ["fast red"]))]
         density = density + marked[..., None] * np.asarray(dye) * draw.uniform(0.5, 3.0)
@@ -50,28 +46,6 @@ def tissue(draw: np.random.Generator, size: int) -> NDArray[np.uint8]:
         holes = _field(draw, size, size / draw.uniform(8, 40))
         density = density * (holes < np.quantile(holes, draw.uniform(0.65, 1.0)))[..., None]
     light = 255 * np.exp(-density) * draw.uniform(0.86, 1.0, 3) + draw.normal(0, 2.5, (size, size, 3))
-    return np.asarray(np.clip(light, 0, 255), dtype=np.uint8)
-
-
-def restained(draw: np.random.Generator, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A real section in haematoxylin and eosin as if its cells were marked with DAB or fast red instead of eosin.
-
-    ``picture`` is uint8 ``(H, W, 3)``. Its two dyes are separated, the ground is counterstained, and the mark
-    takes the eosin's place in some areas, often whole glands.
-    """
-    from skimage.color import rgb2hed
-
-    dyes = np.clip(rgb2hed(picture), 0, None)
-    nuclei, ground = (dyes[..., k] / (np.quantile(dyes[..., k], 0.98) + 1e-6) for k in (0, 1))
-    size = picture.shape[0]
-    area = _field(draw, size, size / draw.uniform(5, 25))
-    marked = 1 / (1 + np.exp(-draw.uniform(2, 8) * (area - draw.uniform(-1.0, 1.0))))
-    density = nuclei[..., None] * np.asarray(STAINS["haematoxylin"]) * draw.uniform(0.3, 1.3)
-    density = density + ground[..., None] * np.asarray(STAINS["haematoxylin"]) * draw.uniform(0.0, 0.35)
-    dye = STAINS[str(draw.choice(["DAB"] * 4 + ["fast red"]))]
-    of = ground if draw.random() < 0.6 else nuclei
-    density = density + (of * marked)[..., None] * np.asarray(dye) * draw.uniform(0.4, 2.2)
-    light = 255 * np.exp(-density) * draw.uniform(0.86, 1.0, 3)
     return np.asarray(np.clip(light, 0, 255), dtype=np.uint8)
 
 
@@ -88,29 +62,6 @@ def _blobs(draw: np.random.Generator, size: int, radius: float, share: float) ->
     spots = np.clip((field - level) / (field.std() * 0.25 + 1e-9), 0, 1)
     grain = ndimage.gaussian_filter(draw.standard_normal((size, size)), 0.8)
     return np.asarray(spots * (0.8 + 0.35 * grain))
-
-
-def _glands(draw: np.random.Generator, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cut glands: rings of columnar cells, streaked towards the middle, each round an empty lumen.
-
-    Both are ``(size, size)`` in [0, 1]: the density of the rings, and where the lumens are.
-    """
-    rows, columns = np.mgrid[:size, :size].astype(np.float64)
-    rings, lumens = np.zeros((size, size)), np.zeros((size, size))
-    for _ in range(int(draw.integers(2, 9))):
-        y, x, turn = draw.uniform(-0.1, 1.1) * size, draw.uniform(-0.1, 1.1) * size, draw.uniform(0, np.pi)
-        long, short = size * draw.uniform(0.1, 0.55), size * draw.uniform(0.08, 0.25)
-        along = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-        across = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
-        around = np.arctan2(across / short, along / long)
-        wave = 1 + 0.08 * np.sin(around * draw.integers(2, 6) + draw.uniform(0, 6))
-        away = np.hypot(along / long, across / short) / wave
-        cells = np.sin(around * draw.integers(20, 70) + 3 * _field(draw, size, size / 30))
-        ring = np.clip((1 - away) * 25, 0, 1) * (0.75 + draw.uniform(0.05, 0.25) * cells + 0.3 * (away > 0.8))
-        lumen = np.clip((draw.uniform(0.02, 0.4) - away) * 25, 0, 1)
-        rings = np.where(away < 1, ring * (1 - lumen), rings)
-        lumens = np.where(away < 1, lumen, lumens)
-    return np.clip(rings, 0, 1), lumens
 
 
 def _ground(draw: np.random.Generator, size: int) -> NDArray[np.float64]:
