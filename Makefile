@@ -50,6 +50,7 @@ format: $(VENV)/.made-dev ## put the code into its format
 bench: $(VENV)/.made ## measure speed on this machine
 	@$(BIN)/overread bench speed
 	@$(BIN)/overread bench segment
+	@$(BIN)/overread bench tools
 
 wheel: $(VENV)/.made-dev ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist .

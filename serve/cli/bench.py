@@ -16,6 +16,8 @@ Examples:
   overread bench speed --image chest.jpg --repeats 5 --json
 
   overread bench segment
+
+  overread bench tools
 """
 
 app = typer.Typer(help="Measure speed on this machine.", rich_markup_mode=None, epilog=EXAMPLES)
@@ -57,6 +59,24 @@ def segment(
     with own_stdout() as out:
         timings = measure_segmenting(repeats)
         out.write(_json(timings) if as_json else _table(timings))
+
+
+@app.command("tools")
+def tools(
+    repeats: Annotated[int, typer.Option(min=1, max=50, help="How often each is measured; the median is shown.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """How long an image's domain and findings take, beside a plain OpenCLIP loop, and the memory of one run."""
+    from evaluation.tool_speed import MEMORY_BAR_MIB, measure_tools, memory_of_ask
+    from serve.cli.output import own_stdout
+
+    with own_stdout() as out:
+        timings = measure_tools(repeats)
+        if as_json:
+            out.write(_json(timings))
+        else:
+            out.write(_table(timings))
+            out.write(f"memory of one overread ask: {memory_of_ask():.0f} MiB at the most (bar {MEMORY_BAR_MIB:.0f})\n")
 
 
 def _json(timings: "list[Timing]") -> str:
