@@ -113,6 +113,17 @@ def read_calibration(card: ModelCard) -> Calibration:
     )
 
 
+def read_label_maps(card: ModelCard) -> dict[str, LogisticCalibration | None]:
+    """The logistic map of each label by its name, for a tool that may leave labels out.
+
+    Raises ``CardError`` as ``read_calibration`` does, and for labels that exclude each other.
+    """
+    found = read_calibration(card)
+    if not isinstance(found, LabelCalibrations):
+        raise CardError(f"card {card.name}: a tool that may leave labels out needs the calibration kind 'logistic'")
+    return {label.name: one for label, one in zip(card.labels, found.maps, strict=True)}
+
+
 def _read_logistic(card: str, given: Mapping[str, Any], label: str) -> LogisticCalibration:
     try:
         found = LogisticCalibration(**{key: float(value) for key, value in given.items()})

@@ -21,7 +21,7 @@ from overread.catalogue import check_address, is_loopback
 from overread.domains import covers
 from overread.errors import CardError, CatalogueError
 from overread.records import Finding
-from tools.calibration import LogisticCalibration, decide, read_calibration
+from tools.calibration import LogisticCalibration, decide, read_label_maps
 from tools.classifiers.classifier import check_domains
 from tools.contract import ToolImage, ToolOutput
 from tools.errors import ToolError
@@ -62,9 +62,7 @@ class Observer:
             raise CardError(f"card {card.name}: timeout_s, max_tokens or size of its input is out of range")
         if self._key is not None and not (isinstance(self._key, str) and KEY.fullmatch(self._key)):
             raise CardError(f"card {card.name}: key_variable must be a name that begins with OVERREAD_KEY_")
-        self._calibrations = {
-            label.name: read_calibration(card.name, card.calibration, label.name) for label in card.labels
-        }
+        self._calibrations = read_label_maps(card)
 
     @property
     def name(self) -> str:

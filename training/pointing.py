@@ -29,8 +29,10 @@ def nih_boxes(note: str, finding: str) -> list[Box]:
     found = re.search(r"bbox1024=(\[.*\])", note)
     if not found:
         return []
-    rows = [(str(name), *map(float, numbers)) for name, *numbers in json.loads(found[1])]
-    return [(x / 1024, y / 1024, (x + w) / 1024, (y + h) / 1024) for name, x, y, w, h in rows if name == finding]
+    rows = [
+        tuple(float(number) / 1024 for number in numbers) for name, *numbers in json.loads(found[1]) if name == finding
+    ]
+    return [(x, y, x + w, y + h) for x, y, w, h in rows]
 
 
 def pointing(maps: NDArray[np.floating], boxes: Sequence[Sequence[Box]]) -> Game:

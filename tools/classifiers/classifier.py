@@ -12,7 +12,7 @@ from overread.cards import CardFile, Label, ModelCard
 from overread.domains import covers, words_for
 from overread.errors import CardError
 from overread.records import Box, Finding, Region
-from tools.calibration import decide, read_calibration
+from tools.calibration import Chance, decide, read_calibration
 from tools.classifiers.preparation import Preparation, read_preparation
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.errors import ToolError
@@ -56,7 +56,7 @@ class Classifier:
         self.preparation = read_preparation(card.name, card.input)
         self._kind = read_kind(card)
         self._outputs, self._columns = read_columns(card)
-        self._calibrations = [read_calibration(card.name, card.calibration, label.name) for label in card.labels]
+        self._calibration = read_calibration(card)
 
     @property
     def name(self) -> str:
@@ -103,8 +103,9 @@ class Classifier:
 
     def _output(self, shape: tuple[int, ...], scores: Floats, heat: Floats | None) -> ToolOutput:
         findings, pictures = [], []
-        for number, (label, score) in enumerate(zip(self.card.labels, scores, strict=True)):
-            finding = self._finding(number, label, float(score))
+        chances = self._calibration.chances([float(score) for score in scores])
+        for number, (label, chance) in enumerate(zip(self.card.labels, chances, strict=True)):
+            finding = _finding(number, label, chance)
             if heat is not None and (len(self.card.labels) <= FEW or finding.decision == "present"):
                 picture = Picture(f"A{number + 1}", "heatmap", self._spread(heat[number], shape))
                 pictures.append(picture)
@@ -113,17 +114,6 @@ class Classifier:
                     finding = finding.model_copy(update={"region": region})
             findings.append(finding)
         return ToolOutput(findings=tuple(findings), pictures=tuple(pictures))
-
-    def _finding(self, number: int, label: Label, score: float) -> Finding:
-        calibration = self._calibrations[number]
-        probability = calibration.probability(score) if calibration else None
-        return Finding(
-            id=f"F{number + 1}",
-            label=label.name,
-            probability=probability,
-            interval=calibration.interval(score) if calibration else None,
-            decision=decide(label, probability),
-        )
 
     def _spread(self, cells: Floats, shape: tuple[int, ...]) -> Floats:
         """A map at the image's own size: float32 ``(H, W)`` in [0, 1], its peak 1; 0 outside what the network saw."""
@@ -165,6 +155,17 @@ def read_columns(card: ModelCard) -> tuple[int, list[int]]:
     if not fine or not 1 <= outputs <= 1000:
         raise CardError(f"card {card.name}: outputs and columns of its input must name one output for each label")
     return outputs, columns
+
+
+def _finding(number: int, label: Label, chance: Chance) -> Finding:
+    probability, interval = chance
+    return Finding(
+        id=f"F{number + 1}",
+        label=label.name,
+        probability=probability,
+        interval=interval,
+        decision=decide(label, probability),
+    )
 
 
 def log_odds(outputs: Floats, kind: Kind) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, ModelCard
 from overread.records import Finding
-from tools.calibration import decide, read_calibration
+from tools.calibration import decide, read_label_maps
 from tools.classifiers.classifier import check_domains, undecided
 from tools.classifiers.clip import Clip
 from tools.concepts import Concept, concepts_for
@@ -34,9 +34,7 @@ class ZeroShot:
         self._texts: dict[str, Floats] = {}
         self._lock = threading.Lock()
         card = file.card
-        self._calibrations = {
-            label.name: read_calibration(card.name, card.calibration, label.name) for label in card.labels
-        }
+        self._calibrations = read_label_maps(card)
 
     @property
     def name(self) -> str:
