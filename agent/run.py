@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.account import Account
 from agent.events import Emit, EventStream
 from agent.parts import Parts
 from agent.request import Request
@@ -45,7 +46,7 @@ class Run:
     """The live half of a run.
 
     ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
-    of a text. ``keep`` hands a looked-at image to whoever shows it.
+    of a text. ``keep`` hands a looked-at image to whoever shows it. ``account`` is what the audit log will say.
     """
 
     request: Request
@@ -57,6 +58,7 @@ class Run:
     scrub: Callable[[str], str]
     stripper: Callable[[], "HeaderStripper"]
     keep: Callable[[Shown], None]
+    account: Account
     studies: dict[str, "Study"] = field(default_factory=dict)
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +28,10 @@ class Settings(BaseSettings):
     state: Path = Field(
         default_factory=lambda: _user_folder("XDG_STATE_HOME", ".local/state"),
         description="Folder for threads and logs; what a thread remembers lives here.",
+    )
+    audit: bool = Field(True, description="Write a line about each run into the audit log in the state folder.")
+    audit_question: Literal["hash", "redacted"] = Field(
+        "hash", description="What the audit log holds of a question: a keyed hash, or its redacted text."
     )
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
 

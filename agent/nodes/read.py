@@ -46,9 +46,11 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             continue
         study.context = said.merged(study.context).merged(run.request.context)
         run.studies[study.study_id] = study
+        run.account.read(study)
         emit(_study_event(study, stripper, masked, run.text_redacted))
+    run.account.question = run.scrub(state["question"])
     return ThreadState(
-        question=run.scrub(state["question"]),
+        question=run.account.question,
         readable=len(run.studies),
         refused=[entry.model_dump() for entry in refused],
     )
