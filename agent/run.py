@@ -47,6 +47,7 @@ class Run:
 
     ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
     of a text. ``keep`` hands a looked-at image to whoever shows it. ``account`` is what the audit log will say.
+    ``history`` are the request's earlier turns as a language model may read them.
     """
 
     request: Request
@@ -62,6 +63,7 @@ class Run:
     studies: dict[str, "Study"] = field(default_factory=dict)
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0
+    history: list[dict[str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from agent.refusals import event_of, refuse
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState
-from overread.events import StudyEvent
+from overread.events import StudyEvent, WithheldEvent
 from overread.records import Context, Privacy
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     """Open every image; a ``study`` event each.
 
     The question is scrubbed once more: the header's values are known only now, and may stand in it.
+    Orders in a header or burned into the pixels reach nobody; a ``withheld`` event says that they were there.
     A single image that cannot be read ends the run with its error. Among several it is a refusal, and
     the others go on.
     """
@@ -37,7 +38,10 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         try:
             study = await asyncio.to_thread(read_study, path, stripper, run.settings)
             parts = run.parts
-            masked = await asyncio.to_thread(mask_burned_in, study, parts.text_reader(), run.identity, parts.detector())
+            written: list[str] = []
+            masked = await asyncio.to_thread(
+                mask_burned_in, study, parts.text_reader(), run.identity, parts.detector(), heard=written
+            )
         except (UnreadableStudyError, DetectorError) as error:
             if len(run.request.images) == 1:
                 raise
@@ -48,12 +52,25 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         run.studies[study.study_id] = study
         run.account.read(study)
         emit(_study_event(study, stripper, masked, run.text_redacted))
+        if await asyncio.to_thread(_gives_orders, stripper.texts, written):
+            emit(WithheldEvent(stage="input", reason="injection"))
     run.account.question = run.scrub(state["question"])
     return ThreadState(
         question=run.account.question,
+        asked=run.scrub(state["asked"]),
         readable=len(run.studies),
         refused=[entry.model_dump() for entry in refused],
     )
+
+
+def _gives_orders(header: list[str], written: list[str]) -> bool:
+    """Whether what people wrote in the header or on the picture tells the machine what to do.
+
+    Neither is handed to anybody, so this is only told.
+    """
+    from guardrails.disarm import gives_orders
+
+    return gives_orders(header, "header") or gives_orders(written, "ocr")
 
 
 def _study_event(study: "Study", stripper: "HeaderStripper", masked: int | None, text_redacted: int) -> StudyEvent:

@@ -28,19 +28,25 @@ _UID_ROOT = "2.25."
 """Root for UIDs made from a 128-bit number (PS3.5, annex B.2)."""
 _KIND_BY_VR = {"PN": "name", "UI": "uid", "DA": "date", "DT": "date"}
 _SOP_CLASS_ROOT = "1.2.840.10008."
+_WRITTEN = frozenset({"PN", "SH", "LO", "ST", "LT", "UC", "UT"})
+MOST_TEXTS = 64
+"""Texts of a header that are remembered."""
+_LONGEST_TEXT = 4_000
 
 
 class HeaderStripper:
     """Strips the headers of one run and keeps their identifying values in ``identity``.
 
     One stripper serves all studies of a run: the same UID always becomes the same new UID, by a
-    keyed hash whose key lives only as long as this object.
+    keyed hash whose key lives only as long as this object. ``texts`` are what people wrote in the header, of
+    three words and more, for whoever looks for orders in them; they are as identifying as the header was.
     """
 
     def __init__(self, identity: Identity | None = None, max_depth: int = 16) -> None:
         self.identity = identity if identity is not None else Identity()
         self.removed = 0
         self.replaced = 0
+        self.texts: list[str] = []
         self._max_depth = max_depth
         self._key = secrets.token_bytes(32)
         self._uids: dict[str, str] = {}
@@ -66,6 +72,7 @@ class HeaderStripper:
         """Text that came inside a PNG or JPEG: none of it is kept, all of it is counted and remembered."""
         for key, value in values.items():
             self.removed += 1
+            self._hear(value)
             kind = next((kind for word, kind in _rules()["metadata"].items() if word in key.lower()), None)
             if kind is not None:
                 self.identity.add(value, kind)
@@ -94,6 +101,9 @@ class HeaderStripper:
         tag = element.tag
         if int(tag) in _PIXELS:
             return element
+        if str(element.VR) in _WRITTEN:
+            for value in _values(element.value):
+                self._hear(value)
         action = _action(int(tag), element)
         filled = not element.is_empty
         if action != "K":
@@ -118,6 +128,9 @@ class HeaderStripper:
         if element.VR == "SQ":
             for item in element.value:
                 for inner in _elements(item):
+                    if str(inner.VR) in _WRITTEN:
+                        for value in _values(inner.value):
+                            self._hear(value)
                     self._remember(inner, depth + 1)
             return
         kind = _rules()["identity"].get(element.keyword) or _KIND_BY_VR.get(str(element.VR))
@@ -126,6 +139,10 @@ class HeaderStripper:
         for value in _values(element.value):
             if not value.startswith(_SOP_CLASS_ROOT):
                 self.identity.add(value, kind)
+
+    def _hear(self, text: str) -> None:
+        if len(self.texts) < MOST_TEXTS and len(text.split()) >= 3:
+            self.texts.append(text[:_LONGEST_TEXT])
 
     def _stripped_meta(self, meta: "Dataset") -> Any:
         from pydicom.dataset import FileMetaDataset
