@@ -1,7 +1,7 @@
 """Takes the force out of text that gives orders: the sentences that are flagged go, the rest stays as it is.
 
-Questions, headers, OCR and passages are data. A text that is not flagged as a whole is left alone, so that an odd
-question costs nothing; in a flagged one every sentence is looked at by itself.
+Questions, headers, OCR and passages are data. Orders hide in the company of harmless sentences, so sentences are
+looked at by themselves too.
 """
 
 import threading
@@ -27,21 +27,29 @@ class Disarmed:
 def disarm(texts: Sequence[str], origin: Origin) -> list[Disarmed]:
     """Each text without the sentences that give orders, in order.
 
-    Where no sentence gives one by itself, or what is left still does, nothing of the text is handed on.
+    Where no sentence gives one by itself, or what is left still does, nothing of the text is handed on. The
+    sentences of a question are always looked at, those of other texts only when the whole was flagged.
     """
-    flags = check_texts(texts, [origin] * len(texts))
-    cut = {n: split_sentences(texts[n]) for n, flag in enumerate(flags) if flag.flagged}
-    sentences = [sentence for parts in cut.values() for sentence in parts]
-    each = iter(check_texts(sentences, [origin] * len(sentences)))
-    kept = {n: [part for part in parts if not next(each).flagged] for n, parts in cut.items()}
-    partly = [n for n, parts in kept.items() if 0 < len(parts) < len(cut[n])]
-    rests = ["".join(kept[n]).strip() for n in partly]
-    again = check_texts(rests, [origin] * len(rests))
-    left = {n: rest for n, rest, flag in zip(partly, rests, again, strict=True) if not flag.flagged}
-    return [
-        Disarmed(left.get(n, ""), len(cut[n]) - (len(kept[n]) if n in left else 0)) if n in cut else Disarmed(text)
-        for n, text in enumerate(texts)
+    cut = [split_sentences(text) if text.strip() else [] for text in texts]
+    flags = _flags(texts, origin)
+    looked_at = [len(parts) > 1 and (flag or origin == "question") for parts, flag in zip(cut, flags, strict=True)]
+    each = iter(_flags([part for parts, look in zip(cut, looked_at, strict=True) if look for part in parts], origin))
+    kept = [
+        [part for part in parts if not next(each)] if look else [] if flag else parts
+        for parts, look, flag in zip(cut, looked_at, flags, strict=True)
     ]
+    touched = [n for n, parts in enumerate(kept) if flags[n] or len(parts) < len(cut[n])]
+    rests = {n: "".join(kept[n]).strip() for n in touched if 0 < len(kept[n]) < len(cut[n])}
+    again = dict(zip(rests, _flags(list(rests.values()), origin), strict=True))
+    out = [Disarmed(text) for text in texts]
+    for n in touched:
+        left = n in rests and not again[n]
+        out[n] = Disarmed(rests[n], len(cut[n]) - len(kept[n])) if left else Disarmed("", max(len(cut[n]), 1))
+    return out
+
+
+def _flags(texts: Sequence[str], origin: Origin) -> list[bool]:
+    return [flag.flagged for flag in check_texts(texts, [origin] * len(texts))]
 
 
 def gives_orders(fragments: Sequence[str], origin: Origin) -> bool:

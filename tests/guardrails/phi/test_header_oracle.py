@@ -21,12 +21,17 @@ FILES = sorted(
 KEPT = {
     "PatientSex": "sex is kept: Retain Patient Characteristics",
     "PatientAge": "age is kept, above 89 as 90: Retain Patient Characteristics",
+    "CodeValue": "the oracle removes whole sequences that the table lets stay with new UIDs (X/Z/U*); ours cleans them",
+    "CodingSchemeDesignator": "as CodeValue",
+    "CodeMeaning": "as CodeValue",
 }
 """What the oracle changes and ours keeps, and why."""
+STANDARD = "1.2.840.10008."
+"""UIDs that the standard itself gives out, to SOP classes and palettes, identify nobody, and ours keeps them."""
 
 
 def leaves(dataset: Dataset, at: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], str, Any]]:
-    """Every value of a data set but pixels: where it is, its keyword, the value. Elements that cannot be read are none."""
+    """Every value of a data set but pixels that can be read: where it is, its keyword, the value."""
     for tag in sorted(dataset.keys()):
         try:
             element = dataset[tag]
@@ -48,6 +53,7 @@ def read(path: Path) -> Dataset | None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.timeout(600)
 def test_what_the_oracle_takes_out_or_replaces_is_not_left_by_ours() -> None:
     compared = changed = 0
     left: dict[str, set[str]] = {}
@@ -67,8 +73,9 @@ def test_what_the_oracle_takes_out_or_replaces_is_not_left_by_ours() -> None:
             if where in after and after[where] == value:
                 continue
             changed += 1
-            if where in ours and ours[where] == value and keyword not in KEPT:
+            standard = str(value).startswith(STANDARD)
+            if where in ours and ours[where] == value and keyword not in KEPT and not standard:
                 left.setdefault(keyword, set()).add(path.name)
     assert not left
-    assert compared >= 50
-    assert changed >= 1000
+    assert compared >= 150
+    assert changed >= 5000
