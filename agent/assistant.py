@@ -157,7 +157,7 @@ class Assistant:
 
         async with self._opening:
             if self._saver is None:
-                self._saver = await self._exit.enter_async_context(open_checkpoints(self.settings.state))
+                self._saver = await self._exit.enter_async_context(open_checkpoints(self.settings))
             return self._saver
 
     async def forget(self, thread: str) -> None:

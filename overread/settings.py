@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         default_factory=lambda: _user_folder("XDG_STATE_HOME", ".local/state"),
         description="Folder for threads and logs; what a thread remembers lives here.",
     )
+    state_key: SecretStr | None = Field(None, description="Secret that what threads remember is encrypted with.")
+    state_key_file: Path | None = Field(None, description="File that holds this secret, instead of the variable.")
     audit: bool = Field(True, description="Write a line about each run into the audit log in the state folder.")
     audit_question: Literal["hash", "redacted"] = Field(
         "hash", description="What the audit log holds of a question: a keyed hash, or its redacted text."

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serve.cli import ask, audit, bench, calibrate, chat, check, doctor, models, redact, segment
+from serve.cli import ask, audit, bench, calibrate, chat, check, doctor, models, redact, segment, threads
 
 HELP = """Overread: a second reader for medical images. Research use; not a medical device.
 
@@ -49,4 +49,5 @@ app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
 app.add_typer(models.app, name="models")
 app.add_typer(audit.app, name="audit")
 app.add_typer(check.app, name="check")
+app.add_typer(threads.app, name="threads")
 app.add_typer(bench.app, name="bench")
