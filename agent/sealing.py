@@ -46,14 +46,24 @@ class AesGcm(CipherProtocol):
             ) from None
 
 
-class Sealed(EncryptedSerializer):
-    """A serializer that writes encrypted values and reads no others."""
+class Sealed(SerializerProtocol):
+    """A serializer that writes encrypted values and reads no others.
+
+    It holds LangGraph's and is none of its kind: LangGraph makes a copy of one of its own, which would read plain ones.
+    """
+
+    def __init__(self, key: bytes, serde: SerializerProtocol) -> None:
+        self._serde = EncryptedSerializer(AesGcm(key), serde)
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """Type and encrypted bytes of a value."""
+        return self._serde.dumps_typed(obj)
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value. Raises ``StateKeyError`` when it is not encrypted, or not with this key."""
         if "+" not in data[0]:
             raise StateKeyError("the thread was written without a key; begin another, or unset OVERREAD_STATE_KEY")
-        return super().loads_typed(data)
+        return self._serde.loads_typed(data)
 
 
 class Unsealed(SerializerProtocol):
@@ -80,7 +90,7 @@ def serializer(settings: Settings, plain: SerializerProtocol) -> SerializerProto
         return Unsealed(plain)
     # A passphrase is stretched, so that it cannot be tried quickly (RFC 7914).
     key = hashlib.scrypt(secret, salt=_salt(settings.state), n=2**14, r=8, p=1, dklen=32)
-    return Sealed(AesGcm(key), plain)
+    return Sealed(key, plain)
 
 
 def _secret(settings: Settings) -> bytes | None:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardrails.injection import Origin, check_texts, fragment_rule, shows_pattern
+from guardrails.injection import Origin, check_texts, disarm_rule, fragment_rule, shows_pattern
 from guardrails.sentences import split_sentences
 
 MOST_KEPT = 4096
@@ -49,7 +49,12 @@ def disarm(texts: Sequence[str], origin: Origin) -> list[Disarmed]:
 
 
 def _flags(texts: Sequence[str], origin: Origin) -> list[bool]:
-    return [flag.flagged for flag in check_texts(texts, [origin] * len(texts))]
+    words, sure = disarm_rule()
+    flags = check_texts(texts, [origin] * len(texts))
+    return [
+        flag.score >= sure or (flag.flagged and (len(text.split()) >= words or shows_pattern(text)))
+        for text, flag in zip(texts, flags, strict=True)
+    ]
 
 
 def gives_orders(fragments: Sequence[str], origin: Origin) -> bool:

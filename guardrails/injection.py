@@ -78,6 +78,12 @@ def shows_pattern(text: str) -> bool:
     return any(pattern.search(folded) for pattern in _patterns().values())
 
 
+def disarm_rule() -> tuple[int, float]:
+    """From how many words on a flag alone disarms a question's text, and from which score on anything else does."""
+    rule = _rules()["run"]
+    return int(rule["words"]), float(rule["sure"])
+
+
 def fragment_rule() -> tuple[int, float]:
     """From how many words on a fragment can give orders, and how sure the score must be where no pattern is."""
     rule = _rules()["fragment"]
