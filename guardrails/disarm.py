@@ -31,9 +31,14 @@ def disarm(texts: Sequence[str], origin: Origin) -> list[Disarmed]:
     sentences of a question are always looked at, those of other texts only when the whole was flagged.
     """
     cut = [split_sentences(text) if text.strip() else [] for text in texts]
-    flags = _flags(texts, origin)
-    looked_at = [len(parts) > 1 and (flag or origin == "question") for parts, flag in zip(cut, flags, strict=True)]
-    each = iter(_flags([part for parts, look in zip(cut, looked_at, strict=True) if look for part in parts], origin))
+    always = origin == "question"
+    several = [part for parts in cut if always and len(parts) > 1 for part in parts]
+    both = _flags([*texts, *several], origin)
+    flags, alone = both[: len(texts)], both[len(texts) :]
+    looked_at = [len(parts) > 1 and (flag or always) for parts, flag in zip(cut, flags, strict=True)]
+    if not always:
+        alone = _flags([part for parts, look in zip(cut, looked_at, strict=True) if look for part in parts], origin)
+    each = iter(alone)
     kept = [
         [part for part in parts if not next(each)] if look else [] if flag else parts
         for parts, look, flag in zip(cut, looked_at, flags, strict=True)
