@@ -77,7 +77,7 @@ class Account:
             return
         if isinstance(event, DoneEvent):
             return
-        told = event.model_dump(mode="json", include={"type", "seq", *_KEPT[event.type]})
+        told = event.model_dump(mode="json", include={"type", "seq", *_KEPT.get(event.type, ())})
         if isinstance(event, StudyEvent):
             told["context"] = self._scrub(told["context"])
         if isinstance(event, PassageEvent):
