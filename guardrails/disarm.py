@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardrails.injection import Origin, check_texts, disarm_rule, fragment_rule, shows_pattern
+from guardrails.injection import Flag, Origin, check_texts, disarm_rule, fragment_rule, shows_pattern
 from guardrails.sentences import split_sentences
 
 MOST_KEPT = 4096
@@ -53,13 +53,15 @@ def disarm(texts: Sequence[str], origin: Origin) -> list[Disarmed]:
     return out
 
 
-def _flags(texts: Sequence[str], origin: Origin) -> list[bool]:
+def disarms(text: str, flag: Flag) -> bool:
+    """Whether a run takes a text with this flag for an order: of short texts without a pattern the score is unsure."""
     words, sure = disarm_rule()
+    return flag.score >= sure or (flag.flagged and (len(text.split()) >= words or shows_pattern(text)))
+
+
+def _flags(texts: Sequence[str], origin: Origin) -> list[bool]:
     flags = check_texts(texts, [origin] * len(texts))
-    return [
-        flag.score >= sure or (flag.flagged and (len(text.split()) >= words or shows_pattern(text)))
-        for text, flag in zip(texts, flags, strict=True)
-    ]
+    return [disarms(text, flag) for text, flag in zip(texts, flags, strict=True)]
 
 
 def gives_orders(fragments: Sequence[str], origin: Origin) -> bool:
