@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.account import Account
 from agent.errors import RequestError
 from agent.events import EventStream
 from agent.parts import Parts
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from agent.evidence import Evidence
     from agent.state import ThreadState
+    from guardrails.audit import AuditLog
     from guardrails.gate import Gate
     from guardrails.phi.identity import Identity
 
@@ -52,6 +54,7 @@ class Assistant:
         self._exit = AsyncExitStack()
         self._saver: AsyncSqliteSaver | None = None
         self._opening = asyncio.Lock()
+        self._log = audit_log(self.settings)
         self._threads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shown: OrderedDict[str, tuple[str | None, Shown]] = OrderedDict()
 
@@ -71,26 +74,39 @@ class Assistant:
 
         started = time.monotonic()
         identity = Identity()
+        account = Account(request, self.settings, self._log, lambda value: self._gate(identity).scrub_value(value))
         stream = EventStream(
-            lambda value: self._gate(identity).scrub_value(value), lambda text: redact(text, identity).text, started
+            lambda value: self._gate(identity).scrub_value(value),
+            lambda text: redact(text, identity).text,
+            started,
+            account.heard,
         )
         try:
             check(request)
+            await asyncio.to_thread(account.begin)
             turn = self._threads[request.thread] if request.thread else nullcontext()
-            async with turn, aclosing(self._events(request, identity, stream)) as events:
+            async with turn, aclosing(self._events(request, identity, stream, account)) as events:
                 async for event in events:
                     yield event
+            return
         except OverreadError as error:
-            yield stream.stamp(ErrorEvent(code=error.code, message=str(error)))
+            failed = ErrorEvent(code=error.code, message=str(error))
         except TimeoutError:
-            yield stream.stamp(ErrorEvent(code="timeout", message="the answer took too long; ask again"))
+            failed = ErrorEvent(code="timeout", message="the answer took too long; ask again")
         except Exception as error:
             # Whatever else went wrong: its message may hold a patient's data, so only its kind is told.
             log.error("a run stopped with %s", type(error).__name__)
             message = f"something went wrong inside Overread ({type(error).__name__}); run overread doctor"
-            yield stream.stamp(ErrorEvent(code="internal", message=message))
+            failed = ErrorEvent(code="internal", message=message)
+        except (GeneratorExit, asyncio.CancelledError):
+            _write_down(account, stream, {"ended": "cancelled"})
+            raise
+        await asyncio.to_thread(_write_down, account, stream, {"ended": "error", "code": failed.code})
+        yield stream.stamp(failed)
 
-    async def _events(self, request: Request, identity: "Identity", stream: EventStream) -> AsyncGenerator[Event, None]:
+    async def _events(
+        self, request: Request, identity: "Identity", stream: EventStream, account: Account
+    ) -> AsyncGenerator[Event, None]:
         from agent.graph import build_graph
         from guardrails.phi.header import HeaderStripper
 
@@ -104,6 +120,7 @@ class Assistant:
             scrub=lambda text: self._gate(identity).scrub(text),
             stripper=lambda: HeaderStripper(identity),
             keep=lambda shown: self._keep(shown, request.thread),
+            account=account,
         )
         state = await asyncio.to_thread(self._first_state, run)
         saver = await self._checkpoints() if request.thread else None
@@ -126,6 +143,7 @@ class Assistant:
 
         said = redact(run.request.question.strip(), run.identity, self.parts.detector())
         run.text_redacted = said.count
+        run.account.question = said.text
         return fresh_run(said.text, context_in(said.text), with_images=bool(run.request.images))
 
     def _gate(self, identity: "Identity", evidence: "Evidence | None" = None) -> "Gate":
@@ -139,7 +157,7 @@ class Assistant:
 
         async with self._opening:
             if self._saver is None:
-                self._saver = await self._exit.enter_async_context(open_checkpoints(self.settings.state))
+                self._saver = await self._exit.enter_async_context(open_checkpoints(self.settings))
             return self._saver
 
     async def forget(self, thread: str) -> None:
@@ -170,6 +188,23 @@ class Assistant:
             return None
         scene = Scene(shown.spacing_mm, shown.context)
         return draw_overlay(shown.display, list(shown.pictures.values()), shown.findings, scene)
+
+
+def audit_log(chosen: Settings) -> "AuditLog | None":
+    """The log that runs are written into, or ``None`` when none is kept."""
+    from guardrails.audit import AuditLog
+
+    return AuditLog(chosen.state) if chosen.audit else None
+
+
+def _write_down(account: Account, stream: EventStream, outcome: dict[str, Any]) -> None:
+    """The end of a run that came to no ``done``. That it could not be written cannot change the end any more."""
+    from guardrails.errors import AuditError
+
+    try:
+        account.close(stream.run_id, stream.digest(), outcome)
+    except AuditError:
+        log.error("a run could not be written into the audit log")
 
 
 def check(request: Request) -> None:

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
 
 
 def mask_burned_in(
-    study: "Study", reader: "TextReader", identity: "Identity", detector: "TextDetector", always: bool = False
+    study: "Study",
+    reader: "TextReader",
+    identity: "Identity",
+    detector: "TextDetector",
+    always: bool = False,
+    heard: list[str] | None = None,
 ) -> int | None:
     """Mask identifying text in all frames; give how many regions, or ``None`` where it was not looked for.
 
     It is looked for where text is likely, or ``always``, on the first, the middle and the last frame:
-    what is burned in seldom changes. Raises ``DetectorError`` when the detector fails; the study must then not be used.
+    what is burned in seldom changes. What was read is added to ``heard``. Raises ``DetectorError`` when the
+    detector fails; the study must then not be used.
     """
     from guardrails.phi.pixels import identifying_boxes, may_hold_text, strip_above_regions
 
@@ -26,6 +32,8 @@ def mask_burned_in(
     for frame in sorted({0, study.frames // 2, study.frames - 1}):
         picture = study.display(frame)
         texts = reader.read(picture)
+        if heard is not None:
+            heard += [text.words for text in texts] + [" ".join(text.words for text in texts)]
         for box in (
             *identifying_boxes(picture, texts, identity, detector),
             *strip_above_regions(study.header, picture, texts),

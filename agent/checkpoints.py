@@ -2,10 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from agent.errors import NoThreadError
+from overread.settings import Settings
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -19,19 +22,24 @@ def threads_file(state: Path) -> Path:
 
 
 @asynccontextmanager
-async def open_checkpoints(state: Path) -> AsyncIterator["AsyncSqliteSaver"]:
+async def open_checkpoints(settings: Settings) -> AsyncIterator["AsyncSqliteSaver"]:
     """A checkpointer over the threads' file, which is made with mode 0600 in a folder of mode 0700.
 
-    Only plain JSON values are read back: a file somebody else wrote cannot make objects here.
+    Only plain JSON values are read back: a file somebody else wrote cannot make objects here. With a key, what
+    threads remember is encrypted; their names are not.
     """
     import aiosqlite
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    async with aiosqlite.connect(await asyncio.to_thread(_private_file, state)) as connection:
+    from agent.sealing import serializer
+
+    path = await asyncio.to_thread(_private_file, settings.state)
+    serde = await asyncio.to_thread(serializer, settings, JsonPlusSerializer(allowed_msgpack_modules=None))
+    async with aiosqlite.connect(path) as connection:
         await connection.execute("PRAGMA busy_timeout = 5000")
         await connection.execute("PRAGMA secure_delete = ON")
-        saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        saver = AsyncSqliteSaver(connection, serde=serde)
         await saver.setup()
         yield saver
 
@@ -39,7 +47,28 @@ async def open_checkpoints(state: Path) -> AsyncIterator["AsyncSqliteSaver"]:
 async def forget_thread(saver: "AsyncSqliteSaver", thread: str) -> None:
     """Delete a thread so that nothing of it is left in the file, nor in the log beside it."""
     await saver.adelete_thread(thread)
+    await saver.conn.commit()
+    await saver.conn.execute("VACUUM")
     await saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def thread_names(settings: Settings) -> list[str]:
+    """The threads that are remembered, by name. Makes no file where there is none."""
+    if not await asyncio.to_thread(threads_file(settings.state).exists):
+        return []
+    async with open_checkpoints(settings) as saver:
+        rows = await saver.conn.execute_fetchall("SELECT DISTINCT thread_id FROM checkpoints ORDER BY thread_id")
+        return [str(row[0]) for row in rows]
+
+
+async def remove_threads(settings: Settings, names: Sequence[str]) -> None:
+    """Delete threads, all or none of them. Raises ``NoThreadError`` when one is not there."""
+    known = await thread_names(settings)
+    if not set(names) <= set(known):
+        raise NoThreadError("there is no such thread; see: overread threads list")
+    async with open_checkpoints(settings) as saver:
+        for name in names:
+            await forget_thread(saver, name)
 
 
 def _private_file(state: Path) -> Path:

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from guardrails.phi.header import HeaderStripper
+    from guardrails.phi.profile import Retained
     from overread.records import Box
     from overread.settings import Settings
     from tools.imaging.dataset import Parsed, PixelElement
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_METHODS = (
-    ("113100", "Basic Application Confidentiality Profile"),
-    ("113108", "Retain Patient Characteristics Option"),
-)
 _LONGEST_PLAIN_ITEM = 0xFFFFFFFE
 
 
@@ -78,15 +75,15 @@ def dicom_bytes(parsed: "Parsed", stripper: "HeaderStripper") -> bytes:
     from pydicom import dcmwrite
     from pydicom.uid import UID
 
+    from guardrails.phi.header import patient_of
+
     header = parsed.header
     kind = str(header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID") or "")
     if kind == _DIRECTORY or "DirectoryRecordSequence" in header:
         raise RedactionError("the DICOM file is an index of other files (a DICOMDIR); redact the files themselves")
-    patient = next((str(header[tag].value) for tag in ("PatientID", "PatientName", "StudyInstanceUID")
-                    if tag in header and header[tag].value), "")  # fmt: skip
     clean = stripper.dataset(header)
-    clean.PatientID = clean.PatientName = stripper.pseudonym(patient)
-    _say_how(clean)
+    clean.PatientID = clean.PatientName = stripper.pseudonym(patient_of(header))
+    _say_how(clean, stripper.retained)
     clean.file_meta.TransferSyntaxUID = parsed.syntax
     if not kind:
         raise RedactionError("the DICOM file does not say what kind of object it holds (SOP Class UID)")
@@ -100,16 +97,16 @@ def dicom_bytes(parsed: "Parsed", stripper: "HeaderStripper") -> bytes:
     return stream.getvalue()
 
 
-def _say_how(clean: "Dataset") -> None:
+def _say_how(clean: "Dataset", retained: "Retained") -> None:
     from pydicom import Dataset
 
     items = []
-    for value, meaning in _METHODS:
+    for value, meaning in retained.methods:
         item = Dataset()
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
         items.append(item)
     clean.DeidentificationMethodCodeSequence = items
-    clean.LongitudinalTemporalInformationModified = "REMOVED"
+    clean.LongitudinalTemporalInformationModified = "MODIFIED" if "dates" in retained.options else "REMOVED"
 
 
 def _complete_uids(clean: "Dataset") -> None:

@@ -31,3 +31,15 @@ class RedactionError(AgentError):
     """A file cannot be redacted, or not to where it was asked to go."""
 
     code = "cannot_redact"
+
+
+class StateKeyError(AgentError):
+    """What a thread remembers cannot be read or written with the key that is given, or with none."""
+
+    code = "bad_state_key"
+
+
+class NoThreadError(AgentError):
+    """A thread that was named is not there."""
+
+    code = "no_such_thread"

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from overread.events import BaseEvent, Event, PassageEvent, RefusalEvent, WithheldEvent
 
@@ -28,14 +28,22 @@ class EventStream:
     """Stamps ``run_id``, ``seq`` and ``t_ms`` on events and hands them on.
 
     ``scrub`` takes all identity out of a JSON value, ``match`` only the run's own out of a source's
-    words. ``started`` is ``time.monotonic()`` when the request came in.
+    words. ``started`` is ``time.monotonic()`` when the request came in. ``heard`` is told of every event
+    as it leaves.
     """
 
-    def __init__(self, scrub: Callable[[object], object], match: Callable[[str], str], started: float) -> None:
+    def __init__(
+        self,
+        scrub: Callable[[object], object],
+        match: Callable[[str], str],
+        started: float,
+        heard: Emit | None = None,
+    ) -> None:
         self.run_id = f"run-{secrets.token_hex(8)}"
         self._scrub = scrub
         self._match = match
         self._started = started
+        self._heard = heard
         self._seq = 0
         self._chain = hashlib.sha256(self.run_id.encode())
 
@@ -62,6 +70,8 @@ class EventStream:
         stamped = event.model_copy(update={**texts, "run_id": self.run_id, "seq": self._seq, "t_ms": self.elapsed_ms()})
         self._seq += 1
         self._chain.update(stamped.model_dump_json().encode() + b"\n")
+        if self._heard is not None:
+            self._heard(cast("Event", stamped))
         return stamped
 
 

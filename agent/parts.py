@@ -9,6 +9,7 @@ from overread.cards import find_cards
 from overread.settings import Settings
 
 if TYPE_CHECKING:
+    from guardrails.disarm import Passages
     from guardrails.phi.pixels import TextReader
     from guardrails.phi.text import TextDetector
     from retrieval.search import KnowledgeBase
@@ -30,7 +31,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._made: dict[str, Any] = {}
-        names = ("detector", "text_reader", "identifier", "registry", "segmenter", "knowledge")
+        names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge")
         self._locks = {name: threading.Lock() for name in names}
 
     def detector(self) -> "TextDetector":
@@ -52,6 +53,16 @@ class Parts:
             return TextReader()
 
         return self._once("text_reader", make)
+
+    def passages(self) -> "Passages":
+        """What takes the orders out of passages."""
+
+        def make() -> "Passages":
+            from guardrails.disarm import Passages
+
+            return Passages()
+
+        return self._once("passages", make)
 
     def identifier(self) -> "DomainIdentifier":
         """The domain identifier. Raises ``CardError`` when it has no usable weights."""

@@ -7,6 +7,7 @@ numbered: file names can hold a name.
 
 import json
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from overread.records import Record
 from overread.settings import Settings
 
 if TYPE_CHECKING:
+    from guardrails.phi.profile import Retained
     from guardrails.phi.spans import Redacted
     from tools.imaging.study import Study
 
 Kind = Literal["dicom", "picture", "jsonl", "text"]
 _SUFFIX: dict[Kind, str] = {"dicom": ".dcm", "jsonl": ".jsonl", "text": ".txt"}
 _TEXT_SUFFIXES = frozenset((".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".html", ".log", ".yaml", ".yml"))
+_SHORTEST_KEY, _LONGEST_KEY = 16, 4096
 _BLOCK = 100_000
 """Characters of a text that are looked at together; longer texts are cut between lines."""
 
@@ -87,16 +90,22 @@ def plan(paths: Sequence[Path], out: Path) -> Work:
 
 
 class Redactor:
-    """Redacts the files of one call. Not thread-safe."""
+    """Redacts the files of one call. Not thread-safe.
 
-    def __init__(self, settings: Settings) -> None:
+    ``retained`` is what stays of a DICOM header beside the Basic Profile. With a ``key``, pseudonyms, UIDs and moved
+    dates are the same in every call with that key.
+    """
+
+    def __init__(self, settings: Settings, retained: "Retained | None" = None, key: bytes | None = None) -> None:
         from guardrails.phi.header import HeaderStripper
         from guardrails.phi.pixels import TextReader
         from guardrails.phi.text import TextDetector
 
         self._settings = settings
-        self._stripper = HeaderStripper(max_depth=settings.max_sequence_depth)
         self._detector = TextDetector()
+        self._stripper = HeaderStripper(
+            max_depth=settings.max_sequence_depth, retained=retained, key=key, detector=self._detector
+        )
         self._reader = TextReader()
 
     def run(self, work: Work) -> Iterator[Receipt]:
@@ -205,6 +214,21 @@ class Redactor:
             carried |= row.keys() - {"text", "spans"}
             lines.append(json.dumps({**row, "text": redacted.text, "spans": spans}, ensure_ascii=False) + "\n")
         return "".join(lines).encode(), removed, tuple(sorted(carried))
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file, which is made when it is not there, for its owner alone. Raises ``RedactionError``."""
+    try:
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+        with path.open("rb") as file:
+            key = file.read(_LONGEST_KEY + 1)
+    except OSError as error:
+        raise RedactionError(f"the key file cannot be read or made ({type(error).__name__})") from None
+    if not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
+        raise RedactionError(f"a key file has {_SHORTEST_KEY} to {_LONGEST_KEY} bytes that nobody can guess")
+    return key
 
 
 def _row(number: int, line: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.account import Account
 from agent.events import Emit, EventStream
 from agent.parts import Parts
 from agent.request import Request
@@ -58,7 +59,8 @@ class Run:
 
     ``gate`` makes a gate that knows some evidence and the run's identity; ``scrub`` takes identity out
     of a text. ``prior`` is the study id of the one given as the prior, and ``incomparable`` why it may not be
-    compared with the other, where that is known. ``keep`` hands a looked-at image to whoever shows it.
+    compared with the other, where that is known. ``keep`` hands a looked-at image to whoever shows it. ``account``
+    is what the audit log will say. ``history`` are the request's earlier turns as a language model may read them.
     """
 
     request: Request
@@ -70,11 +72,13 @@ class Run:
     scrub: Callable[[str], str]
     stripper: Callable[[], "HeaderStripper"]
     keep: Callable[[Shown], None]
+    account: Account
     prior: str | None = None
     incomparable: str | None = None
     studies: dict[str, "Study"] = field(default_factory=dict)
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0
+    history: list[dict[str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
 

@@ -89,7 +89,10 @@ class Refused(Record):
 
 
 class ThreadState(TypedDict, total=False):
-    """The graph's state. The first group lasts as long as the thread, the second is one run's."""
+    """The graph's state. The first group lasts as long as the thread, the second is one run's.
+
+    ``asked`` is what of the question a language model may read: no sentence in it gives orders.
+    """
 
     images: list[dict[str, Any]]
     findings: list[dict[str, Any]]
@@ -100,6 +103,7 @@ class ThreadState(TypedDict, total=False):
     counts: dict[str, int]
 
     question: str
+    asked: str
     context: dict[str, Any]
     with_images: bool
     readable: int
@@ -116,6 +120,7 @@ def fresh_run(question: str, context: Context, with_images: bool) -> ThreadState
     """The one-run fields as a new question finds them. What the thread remembers stays untouched."""
     return ThreadState(
         question=question,
+        asked=question,
         context=context.model_dump(exclude_none=True),
         with_images=with_images,
         readable=0,

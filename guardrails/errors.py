@@ -37,3 +37,9 @@ class PictureError(GuardrailError):
     """A picture cannot be rid of what came with it."""
 
     code = "bad_picture"
+
+
+class AuditError(GuardrailError):
+    """The audit log cannot be written or read, or is not as it was left."""
+
+    code = "audit_failed"

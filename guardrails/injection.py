@@ -72,6 +72,24 @@ def score_texts(texts: Sequence[str], weights: dict[str, Any]) -> Floats:
     return np.array([values[end - len(found) : end].max() for found, end in zip(cut, ends, strict=True)])
 
 
+def shows_pattern(text: str) -> bool:
+    """Whether one of the patterns is in a text."""
+    folded = fold(text).text
+    return any(pattern.search(folded) for pattern in _patterns().values())
+
+
+def disarm_rule() -> tuple[int, float]:
+    """From how many words on a flag alone disarms a question's text, and from which score on anything else does."""
+    rule = _rules()["run"]
+    return int(rule["words"]), float(rule["sure"])
+
+
+def fragment_rule() -> tuple[int, float]:
+    """From how many words on a fragment can give orders, and how sure the score must be where no pattern is."""
+    rule = _rules()["fragment"]
+    return int(rule["words"]), float(rule["sure"])
+
+
 def pattern_names() -> tuple[str, ...]:
     """The patterns, in the order of their features."""
     return tuple(_patterns())

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +30,12 @@ class Settings(BaseSettings):
         description="Folder for threads and logs; what a thread remembers lives here.",
     )
     catalogue: Path | None = Field(None, description="A catalogue of models to pull, used beside the packaged one.")
+    state_key: SecretStr | None = Field(None, description="Secret that what threads remember is encrypted with.")
+    state_key_file: Path | None = Field(None, description="File that holds this secret, instead of the variable.")
+    audit: bool = Field(True, description="Write a line about each run into the audit log in the state folder.")
+    audit_question: Literal["hash", "redacted"] = Field(
+        "hash", description="What the audit log holds of a question: a keyed hash, or its redacted text."
+    )
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
 
     llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")

@@ -41,6 +41,11 @@ class Index:
     def __len__(self) -> int:
         return len(self._texts)
 
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of the texts, in order."""
+        return self._digest
+
     def terms_of(self, row: int) -> frozenset[str]:
         """The content terms of one text."""
         return frozenset(self._words[row])

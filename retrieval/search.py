@@ -102,6 +102,11 @@ class KnowledgeBase:
         texts = [passage.searchable for passage in cut_passages(library.notes)]
         return cls(library, Index(texts, chosen.cache / "retrieval"))
 
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of all that can be found here, in order."""
+        return self._index.checksum
+
     def search(
         self,
         query: str,

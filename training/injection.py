@@ -17,7 +17,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from guardrails.injection import pattern_names, score_texts, window_features
+from guardrails.disarm import disarms
+from guardrails.injection import Flag, pattern_names, score_texts, window_features
 from training.measure import proportion
 
 TARGET = Path(__file__).parent.parent / "guardrails" / "data" / "injection.json"
@@ -101,6 +102,9 @@ def main() -> int:
         seen, out = np.flatnonzero(fold != held), np.flatnonzero(fold == held)
         weights = fit(rows[seen], [texts[i] for i in seen])
         scores[out] = score_texts([texts[i].text for i in out], weights)
+    in_a_run = np.array(
+        [disarms(one.text, Flag(bool(score >= 0.5), float(score))) for one, score in zip(texts, scores, strict=True)]
+    )
     for source, attack in sorted({(one.source, one.attack) for one in texts}):
         own = np.array([one.source == source and one.attack == attack for one in texts])
         right = int(((scores[own] >= 0.5) == attack).sum())
@@ -110,6 +114,7 @@ def main() -> int:
             "kind": "attacks caught" if attack else "harmless passed",
             "share": round(right / int(own.sum()), 4),
             "interval": [round(low, 4), round(high, 4)],
+            "share_in_a_run": round(float((in_a_run[own] == attack).mean()), 4),
             "n": int(own.sum()),
         }
         sys.stdout.write(json.dumps(entry) + "\n")

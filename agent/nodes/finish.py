@@ -1,5 +1,6 @@
 """Ends a run with its one ``done`` event."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from agent.run import Run, emitter
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def finish(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
-    """Sum up: the answer, what it cites, and how sure it is."""
+    """Write the run down, then sum up: the answer, what it cites, and how sure it is."""
     from guardrails.confidence import answer_confidence
 
     run = runtime.context
@@ -21,14 +22,17 @@ async def finish(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     images, findings = in_focus(state)
     shown = least_certain([seen for seen in findings if seen.finding.id in cited])
     domains = [image.probability for image in images if image.id in cited]
+    confidence = answer_confidence(shown, domains)
+    outcome = {"ended": "done", "citations": list(cited), "confidence": confidence}
+    audit_id = await asyncio.to_thread(run.account.close, run.stream.run_id, run.stream.digest(), outcome)
     emitter(runtime)(
         DoneEvent(
             answer=state["answer"],
             citations=tuple(cited),
-            confidence=answer_confidence(shown, domains),
+            confidence=confidence,
             usage=state["usage"],
             timings={**run.timings, "total": run.stream.elapsed_ms()},
-            audit_id=run.stream.digest(),
+            audit_id=audit_id,
         )
     )
     return ThreadState()

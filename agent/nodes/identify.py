@@ -63,6 +63,7 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         run.shown[study.study_id] = Shown(study.study_id, frame, display, study.spacing_mm, study.context)
         run.keep(run.shown[study.study_id])
     identifier = await asyncio.to_thread(run.parts.identifier)
+    run.account.used(identifier.card.ref)
     shown = list(run.shown.values())
     codes = [run.studies[one.study_id].modality for one in shown]
     decisions = await asyncio.to_thread(identifier.identify, [one.display for one in shown], codes)

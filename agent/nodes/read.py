@@ -7,7 +7,7 @@ from agent.refusals import event_of, refuse
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState
 from agent.whose import Whose
-from overread.events import StudyEvent
+from overread.events import StudyEvent, WithheldEvent
 from overread.records import Context, Privacy
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     """Open every image; a ``study`` event each.
 
     The question is scrubbed once more: the header's values are known only now, and may stand in it.
+    Orders in a header or burned into the pixels reach nobody; a ``withheld`` event says that they were there.
     A single image that cannot be read ends the run with its error. Among several it is a refusal, and
     the others go on.
     """
@@ -41,7 +42,10 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         try:
             study = await asyncio.to_thread(read_study, path, whose.watching(stripper), run.settings)
             parts = run.parts
-            masked = await asyncio.to_thread(mask_burned_in, study, parts.text_reader(), run.identity, parts.detector())
+            written: list[str] = []
+            masked = await asyncio.to_thread(
+                mask_burned_in, study, parts.text_reader(), run.identity, parts.detector(), heard=written
+            )
         except (UnreadableStudyError, DetectorError) as error:
             if len(run.request.images) == 1 and not prior:
                 raise
@@ -56,14 +60,29 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             study.context = said.merged(study.context).merged(run.request.context)
         owners.append(whose)
         run.studies[study.study_id] = study
+        run.account.read(study)
         emit(_study_event(study, stripper, masked, run.text_redacted, prior))
+        if await asyncio.to_thread(_gives_orders, stripper.texts, written):
+            emit(WithheldEvent(stage="input", reason="injection"))
     if run.prior:
         run.incomparable = _incomparable(owners, list(run.studies.values()))
+    run.account.question = run.scrub(state["question"])
     return ThreadState(
-        question=run.scrub(state["question"]),
+        question=run.account.question,
+        asked=run.scrub(state["asked"]),
         readable=len(run.studies),
         refused=[entry.model_dump() for entry in refused],
     )
+
+
+def _gives_orders(header: list[str], written: list[str]) -> bool:
+    """Whether what people wrote in the header or on the picture tells the machine what to do.
+
+    Neither is handed to anybody, so this is only told.
+    """
+    from guardrails.disarm import gives_orders
+
+    return gives_orders(header, "header") or gives_orders(written, "ocr")
 
 
 def _study_event(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent.question import understand
 from agent.run import Run, emitter
 from agent.state import Numbering, ThreadState, in_focus, passages_of
-from overread.events import PassageEvent
+from overread.events import PassageEvent, WithheldEvent
 from overread.records import Passage
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ _POINTS_BACK = re.compile(
 async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     """Search the knowledge base; a ``passage`` event for each passage the engine may cite.
 
-    A passage the thread has already seen keeps its id.
+    A passage the thread has already seen keeps its id. A sentence that gives orders is left out of its passage,
+    and a passage of which nothing is left is not there.
     """
     run = runtime.context
     numbering = Numbering(state.get("counts"))
     known = passages_of(state)
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
+    run.account.index = base.checksum
     hits = await asyncio.to_thread(
         base.search,
         _query(state),
@@ -39,10 +41,16 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         k=MOST_PASSAGES if understand(state["question"]).knowledge or not images else BESIDE_AN_IMAGE,
     )
+    disarmed = await asyncio.to_thread(run.parts.passages().disarm, [hit.text for hit in hits])
     new: list[Passage] = []
-    for hit in hits:
-        again = next((p for p in known if p.text == hit.text and p.title == hit.title), None)
-        new.append(hit.passage(again.id if again else numbering.next("S")))
+    for hit, clean in zip(hits, disarmed, strict=True):
+        if clean.removed:
+            emitter(runtime)(WithheldEvent(stage="input", reason="injection"))
+        if not clean.text:
+            continue
+        passage = hit.passage("").model_copy(update={"text": clean.text})
+        again = next((p for p in known if p.text == passage.text and p.title == passage.title), None)
+        new.append(passage.model_copy(update={"id": again.id if again else numbering.next("S")}))
         emitter(runtime)(PassageEvent.model_validate(new[-1].model_dump()))
     kept = {passage.id: passage for passage in [*known, *new]}
     return ThreadState(

@@ -13,6 +13,7 @@ from agent.engines.announcement import composer_event
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
+from agent.nodes.screen import LEFT_OUT
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.run import Run, emitter
@@ -47,10 +48,11 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         answer.say(run.gate(evidence).scrub(explanation(entry)))
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
-        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit)
+        server_may = bool(run.settings.llm_base_url and state["asked"])
+        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit, server_may)
     turns = [
         *earlier,
-        {"role": "user", "text": state["question"]},
+        {"role": "user", "text": state["asked"] or LEFT_OUT},
         {"role": "assistant", "text": answer.text},
     ]
     return ThreadState(
@@ -105,11 +107,20 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
 
 
 async def _write(
-    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+    messages: list[BaseMessage],
+    evidence: Evidence,
+    run: Run,
+    answer: Answer,
+    usage: dict[str, int],
+    emit: Emit,
+    server_may: bool,
 ) -> None:
-    """The configured server, and the composer when there is none, it fails, or nothing it says holds."""
+    """The configured server, and the composer when there is none, it fails, or nothing it says holds.
+
+    The composer, which obeys nobody, also answers a question of which a language model may read nothing.
+    """
     fallback_from = None
-    if run.settings.llm_base_url:
+    if server_may:
         try:
             await _write_by_server(messages, run.gate(evidence), run, answer, usage, emit)
         except EngineError:
@@ -117,7 +128,7 @@ async def _write(
             answer.paragraph()
         else:
             return
-    if fallback_from or run.request.images:  # else it was said when the question was screened
+    if run.settings.llm_base_url or run.request.images:  # else it was said when the question was screened
         emit(composer_event(fallback_from))
     await answer.write(run.gate(evidence), _composed(messages))
 
@@ -139,9 +150,9 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
 
 def _messages(state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]]) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
-    turns = earlier or [{"role": turn.role, "text": turn.text} for turn in run.request.history]
+    turns = earlier or run.history
     spoken: list[BaseMessage] = [
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]
     ]
-    return [system_message(), *spoken, ask_message(state["question"], evidence)]
+    return [system_message(), *spoken, ask_message(state["asked"], evidence)]

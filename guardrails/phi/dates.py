@@ -1,7 +1,7 @@
 """Dates as DICOM and clinicians write them."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -41,3 +41,16 @@ def date_pattern(day: date) -> re.Pattern[str]:
         f"{day.year}{gap}{month}{gap}{nth}",
     )
     return re.compile(rf"(?<![\w.])(?:{'|'.join(forms)})(?!\w)", re.IGNORECASE)
+
+
+def shift_date(value: str, days: int) -> str | None:
+    """A DICOM DA or DT value moved by whole days, what stands behind the day as it is, or ``None``."""
+    match = re.fullmatch(r"\s*(\d{4})[.]?(\d{2})[.]?(\d{2})((?:\d{2,6}(?:\.\d{1,6})?)?(?:[+-]\d{4})?)\s*", value)
+    day = read_date(value) if match else None
+    if match is None or day is None:
+        return None
+    try:
+        moved = day + timedelta(days=days)
+    except OverflowError:
+        return None
+    return f"{moved.year:04d}{moved.month:02d}{moved.day:02d}{match[4]}"

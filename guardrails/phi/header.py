@@ -1,24 +1,20 @@
 """Takes identity out of a DICOM header: the Basic Application Level Confidentiality Profile.
 
-Source: DICOM PS3.15, Annex E, table E.1-1 (``data/basic_profile.csv``: tag, keyword, action) with the option
-"Retain Patient Characteristics" for sex and age. Pixels are not looked at here.
+Source: DICOM PS3.15, Annex E. What happens to which element is ``guardrails.phi.profile``'s. Pixels are not looked at.
 """
 
-import csv
 import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator, Mapping
 from copy import copy
-from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from guardrails.errors import HeaderTooDeepError
-from guardrails.phi.dates import read_date
+from guardrails.errors import DetectorError, HeaderTooDeepError
+from guardrails.phi.dates import read_date, shift_date
 from guardrails.phi.identity import Identity
+from guardrails.phi.profile import Retained, rules
+from guardrails.phi.text import TextDetector, redact
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
@@ -28,22 +24,43 @@ _UID_ROOT = "2.25."
 """Root for UIDs made from a 128-bit number (PS3.5, annex B.2)."""
 _KIND_BY_VR = {"PN": "name", "UI": "uid", "DA": "date", "DT": "date"}
 _SOP_CLASS_ROOT = "1.2.840.10008."
+_WRITTEN = frozenset({"PN", "SH", "LO", "ST", "LT", "UC", "UT"})
+MOST_TEXTS = 64
+"""Texts of a header that are remembered."""
+_LONGEST_TEXT = 4_000
+_LONGEST = {"SH": 16, "LO": 64, "AE": 16, "ST": 1024, "LT": 10240, "UC": 100_000, "UT": 100_000}
+"""The longest text of a value representation (PS3.5, section 6.2), where one is cleaned."""
 
 
 class HeaderStripper:
     """Strips the headers of one run and keeps their identifying values in ``identity``.
 
-    One stripper serves all studies of a run: the same UID always becomes the same new UID, by a
-    keyed hash whose key lives only as long as this object.
+    ``retained`` is what the user chose to keep; descriptors are cleaned with ``detector``. Pseudonyms, new UIDs
+    and the days that dates are moved by come from ``key``: the same key gives the same ones in every run.
+
+    One stripper serves all studies of a run: the same UID always becomes the same new UID. Without a key, one
+    is made that lives only as long as this object. ``texts`` are what people wrote in the header, of
+    three words and more, for whoever looks for orders in them; they are as identifying as the header was.
     """
 
-    def __init__(self, identity: Identity | None = None, max_depth: int = 16) -> None:
+    def __init__(
+        self,
+        identity: Identity | None = None,
+        max_depth: int = 16,
+        retained: Retained | None = None,
+        key: bytes | None = None,
+        detector: TextDetector | None = None,
+    ) -> None:
         self.identity = identity if identity is not None else Identity()
         self.removed = 0
         self.replaced = 0
+        self.texts: list[str] = []
         self._max_depth = max_depth
-        self._key = secrets.token_bytes(32)
+        self.retained = retained or Retained()
+        self._key = key or secrets.token_bytes(32)
+        self._detector = detector
         self._uids: dict[str, str] = {}
+        self._days = 0
 
     def dataset(self, ds: "Dataset") -> "Dataset":
         """A stripped copy of a data set, its file meta information included.
@@ -52,11 +69,15 @@ class HeaderStripper:
         Everything needed to decode and scale pixels stays. Raises ``HeaderTooDeepError``.
         """
         age = _age(ds)
+        self._days = self._shift_of(patient_of(ds))
+        if "descriptors" in self.retained.options:
+            # What a description may name stands anywhere in the header, so all of it is known before the first.
+            self._remember_all(ds, 0)
         clean = self._stripped(ds, 0)
         if age is not None:
             clean.PatientAge = age
         clean.PatientIdentityRemoved = "YES"
-        clean.DeidentificationMethod = "PS3.15 Basic Profile, Retain Patient Characteristics"
+        clean.DeidentificationMethod = [meaning for _, meaning in self.retained.methods]
         meta = getattr(ds, "file_meta", None)
         if meta is not None:
             clean.file_meta = self._stripped_meta(meta)
@@ -66,7 +87,8 @@ class HeaderStripper:
         """Text that came inside a PNG or JPEG: none of it is kept, all of it is counted and remembered."""
         for key, value in values.items():
             self.removed += 1
-            kind = next((kind for word, kind in _rules()["metadata"].items() if word in key.lower()), None)
+            self._hear(value)
+            kind = next((kind for word, kind in rules()["metadata"].items() if word in key.lower()), None)
             if kind is not None:
                 self.identity.add(value, kind)
 
@@ -94,9 +116,12 @@ class HeaderStripper:
         tag = element.tag
         if int(tag) in _PIXELS:
             return element
-        action = _action(int(tag), element)
+        if str(element.VR) in _WRITTEN:
+            for value in _values(element.value):
+                self._hear(value)
+        action = self.retained.action(int(tag), element)
         filled = not element.is_empty
-        if action != "K":
+        if action not in ("K", "C"):
             self._remember(element, depth)
         if action == "X":
             self.removed += filled
@@ -104,12 +129,57 @@ class HeaderStripper:
         if action == "U":
             self.replaced += filled
             return DataElement(tag, "UI", self._new_uids(element.value))
+        if action == "S":
+            self.replaced += filled
+            return DataElement(tag, element.VR, self._shifted(element))
         if action == "Z":
             self.replaced += filled
             return DataElement(tag, element.VR, None if element.VR != "SQ" else [])
         if element.VR == "SQ":
             return DataElement(tag, "SQ", [self._stripped(item, depth + 1) for item in element.value])
+        if action == "C":
+            return self._cleaned(element)
         return copy(element)
+
+    def _cleaned(self, element: "DataElement") -> "DataElement | None":
+        """A descriptor without the identity in it; ``None`` when it is no text, or cannot be looked at."""
+        from pydicom import DataElement
+
+        longest = _LONGEST.get(str(element.VR))
+        if longest is None or self._detector is None:
+            self.removed += not element.is_empty
+            return None
+        try:
+            found = [redact(value, self.identity, self._detector) for value in _values(element.value)]
+        except DetectorError:
+            self.removed += not element.is_empty
+            return None
+        self.replaced += any(one.count for one in found)
+        texts = [one.text[:longest] for one in found]
+        return DataElement(element.tag, element.VR, texts if len(texts) != 1 else texts[0])
+
+    def _shifted(self, element: "DataElement") -> Any:
+        """The dates moved, times as they are; what is no full date is left out."""
+        if element.VR == "TM":
+            return element.value
+        moved = [shift_date(value, self._days) for value in _values(element.value)]
+        kept = [value for value in moved if value is not None]
+        return kept if len(kept) != 1 else kept[0]
+
+    def _shift_of(self, patient: str) -> int:
+        """By how many days the dates of a patient are moved: 1 to ten years back, told by the key alone."""
+        digest = hmac.new(self._key, b"days\0" + patient.encode(), hashlib.sha256).digest()
+        return -1 - int.from_bytes(digest[:8], "big") % 3652
+
+    def _remember_all(self, ds: "Dataset", depth: int) -> None:
+        if depth > self._max_depth:
+            raise HeaderTooDeepError("the DICOM header nests its sequences too deep to be read safely; re-export it")
+        for element in _elements(ds):
+            if self.retained.action(int(element.tag), element) not in ("K", "C"):
+                self._remember(element, depth)
+            elif element.VR == "SQ":
+                for item in element.value:
+                    self._remember_all(item, depth + 1)
 
     def _remember(self, element: "DataElement", depth: int) -> None:
         """Put what is removed, and all that is in it, into the list of exact matches."""
@@ -118,14 +188,21 @@ class HeaderStripper:
         if element.VR == "SQ":
             for item in element.value:
                 for inner in _elements(item):
+                    if str(inner.VR) in _WRITTEN:
+                        for value in _values(inner.value):
+                            self._hear(value)
                     self._remember(inner, depth + 1)
             return
-        kind = _rules()["identity"].get(element.keyword) or _KIND_BY_VR.get(str(element.VR))
+        kind = rules()["identity"].get(element.keyword) or _KIND_BY_VR.get(str(element.VR))
         if kind is None:
             return
         for value in _values(element.value):
             if not value.startswith(_SOP_CLASS_ROOT):
                 self.identity.add(value, kind)
+
+    def _hear(self, text: str) -> None:
+        if len(self.texts) < MOST_TEXTS and len(text.split()) >= 3:
+            self.texts.append(text[:_LONGEST_TEXT])
 
     def _stripped_meta(self, meta: "Dataset") -> Any:
         from pydicom.dataset import FileMetaDataset
@@ -135,6 +212,9 @@ class HeaderStripper:
             if keyword in meta:
                 setattr(clean, keyword, getattr(meta, keyword))
         if "MediaStorageSOPInstanceUID" in meta:
+            if "uids" in self.retained.options:
+                clean.MediaStorageSOPInstanceUID = meta.MediaStorageSOPInstanceUID
+                return clean
             self._remember(meta["MediaStorageSOPInstanceUID"], 0)
             clean.MediaStorageSOPInstanceUID = self._new_uids(meta.MediaStorageSOPInstanceUID)
         return clean
@@ -152,6 +232,12 @@ class HeaderStripper:
         return self._uids[uid]
 
 
+def patient_of(ds: "Dataset") -> str:
+    """What tells one patient from another in a header: the id, else the name, else the study. May be empty."""
+    found = (str(ds[tag].value) for tag in ("PatientID", "PatientName", "StudyInstanceUID") if tag in ds)
+    return next((value for value in found if value and value != "None"), "")
+
+
 def _elements(ds: "Dataset") -> Iterator["DataElement"]:
     """The elements of a data set; one whose value cannot be read comes as an empty one of its tag."""
     from pydicom import DataElement
@@ -161,27 +247,6 @@ def _elements(ds: "Dataset") -> Iterator["DataElement"]:
             yield ds[tag]
         except (ValueError, TypeError, KeyError, NotImplementedError, AttributeError, OverflowError):
             yield DataElement(tag, "UN", b"")
-
-
-def _action(tag: int, element: "DataElement") -> str:
-    """What happens to an element: ``K`` keep (cleaned inside), ``X`` remove, ``Z`` empty, ``U`` new UID.
-
-    The profile's ``D`` (a dummy value) is done as ``Z``: nothing here writes files that must conform.
-    Private elements, curves and overlays go. Text and dates that no table names go as well.
-    """
-    group = tag >> 16
-    if group % 2 or group & 0xFF00 in (0x5000, 0x6000) or group in (0x0004, 0xFFFA, 0xFFFC):
-        return "X"
-    if element.keyword in _rules()["keep"]:
-        return "K"
-    listed = _profile().get(tag)
-    if listed is None:
-        return "X" if str(element.VR) in _rules()["remove_vr"] or not element.keyword else "K"
-    if "U" in listed:
-        return "U" if str(element.VR) == "UI" else "K"
-    if listed == "D" and str(element.VR) == "SQ":
-        return "K" if element.keyword in _rules()["clean_inside"] else "X"
-    return "X" if listed.startswith("X") else "Z"
 
 
 def _values(value: object) -> list[str]:
@@ -213,17 +278,3 @@ def _copy_decoding_state(ds: "Dataset", clean: "Dataset") -> None:
     implicit_vr, little_endian = getattr(ds, "original_encoding", (None, None))
     if implicit_vr is not None:
         clean.set_original_encoding(implicit_vr, little_endian, ds.original_character_set)
-
-
-@lru_cache(maxsize=1)
-def _profile() -> dict[int, str]:
-    lines = files("guardrails.phi").joinpath("data/basic_profile.csv").read_text(encoding="utf-8").splitlines()
-    return {int(row["tag"], 16): row["action"] for row in csv.DictReader(lines)}
-
-
-@lru_cache(maxsize=1)
-def _rules() -> dict[str, Any]:
-    rules = yaml.safe_load(files("guardrails.phi").joinpath("data/header_rules.yaml").read_text(encoding="utf-8"))
-    for key in ("keep", "clean_inside", "remove_vr"):
-        rules[key] = frozenset(rules[key])
-    return dict(rules)

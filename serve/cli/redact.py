@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from agent.redaction import Receipt
+    from guardrails.phi.profile import Retained
 
 EXAMPLES = """
 Examples:
@@ -20,6 +21,8 @@ Examples:
   overread redact studies/ -o clean/ --json
 
   overread redact questions.jsonl -o clean.jsonl
+
+  overread redact studies/ -o clean/ --retain uids,dates,descriptors --key project.key
 """
 
 
@@ -30,24 +33,52 @@ def redact(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="A new folder; for one file, a file name.")
     ],
+    retain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT,...",
+            help="What DICOM headers keep: uids, dates (moved), descriptors (cleaned), device, institution, patient.",
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="The same pseudonyms in every call with this key; made when not there."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The receipt as one JSON object.")] = False,
 ) -> None:
     """Write files without the identity in them. Originals are never changed; new files are numbered."""
-    from agent.redaction import Redactor, plan
+    from agent.redaction import Redactor, plan, read_key
     from overread.settings import settings
     from serve.cli.output import own_stdout
     from serve.errors import ArgumentsError
 
+    retained = read_retained(retain or ())
     work = plan(paths, output)
+    secret = read_key(key) if key is not None else None
     with own_stdout() as out:
         receipts = sorted(
-            _with_progress(Redactor(settings()).run(work), len(work.files)), key=lambda receipt: receipt.number
+            _with_progress(Redactor(settings(), retained, secret).run(work), len(work.files)),
+            key=lambda receipt: receipt.number,
         )
         failed = [receipt for receipt in receipts if receipt.status == "error"]
         if len(failed) == len(receipts):
             which = "" if len(failed) == 1 else f"none of the {len(failed)} files could be redacted; the first: "
             raise ArgumentsError(f"{which}{failed[0].reason}")
         out.write(_json(receipts) if as_json else _text(receipts))
+
+
+def read_retained(given: "Iterable[str]") -> "Retained":
+    """``("uids,dates",)`` as ``Retained``. Raises ``ArgumentsError`` naming what is allowed."""
+    from guardrails.phi.profile import OPTIONS, Retained
+    from serve.errors import ArgumentsError
+
+    names = {name.strip().lower() for text in given for name in text.split(",") if name.strip()}
+    chosen = frozenset(option for option in OPTIONS if option in names)
+    if len(chosen) != len(names):
+        raise ArgumentsError(f"--retain takes some of: {', '.join(OPTIONS)}")
+    return Retained(options=chosen)
 
 
 def _with_progress(receipts: "Iterator[Receipt]", total: int) -> "Iterable[Receipt]":

@@ -68,8 +68,9 @@ class Study:
     several threads. Arrays given out are the caller's own to change.
 
     ``study_id`` is random: nothing of the file or the patient can be told from it. ``content_hash`` is
-    a SHA-256 of the bytes that were read, for caches inside the process only. ``modality`` is a DICOM code
-    from a closed list, or ``None``. ``frames`` is at least 1, ``size`` the (H, W) of every frame.
+    a SHA-256 of the bytes that were read, for caches inside the process and for the audit log, never for an
+    event. ``modality`` is a DICOM code from a closed list, or ``None``. ``frames`` is at least 1, ``size`` the
+    (H, W) of every frame.
     ``spacing_mm`` is (row, column), or ``None`` when the file does not state it. ``slice_spacing_mm`` is
     the distance from each frame to the next, ``None`` where they are no evenly spaced slices.
     ``context`` is what survives de-identification. ``header`` is the stripped DICOM header without

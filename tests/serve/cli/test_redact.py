@@ -3,6 +3,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
+from pydicom.data import get_testdata_file
+
 Overread = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -39,3 +42,28 @@ def test_all_bad_is_exit_code_2_and_one_line(overread: Overread, tmp_path: Path)
     assert not (tmp_path / "clean.jsonl").exists()
     nowhere = overread("redact", tmp_path / "none.dcm", "-o", tmp_path / "out")
     assert (nowhere.returncode, nowhere.stdout, nowhere.stderr.count("\n")) == (2, "", 1)
+
+
+def test_headers_keep_what_was_asked_for_and_a_key_makes_calls_agree(overread: Overread, tmp_path: Path) -> None:
+    source = str(get_testdata_file("CT_small.dcm", download=False))
+    seen = []
+    for name in ("one", "two"):
+        done = overread("redact", source, "-o", tmp_path / name, "--retain", "dates,device", "--key", tmp_path / "k")
+        assert done.returncode == 0, done.stderr
+        seen.append(pydicom.dcmread(tmp_path / name / "0001.dcm"))
+    assert (tmp_path / "k").stat().st_mode & 0o777 == 0o600
+    first, second = seen
+    assert first.SOPInstanceUID == second.SOPInstanceUID
+    assert first.PatientID == second.PatientID
+    assert first.StudyDate == second.StudyDate != ""
+    assert first.LongitudinalTemporalInformationModified == "MODIFIED"
+    codes = [item.CodeValue for item in first.DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113108", "113107", "113109"]
+
+
+def test_a_wrong_option_or_key_is_one_line(overread: Overread, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a", "utf-8")
+    (tmp_path / "short").write_bytes(b"x")
+    for more in (("--retain", "uids,names"), ("--key", tmp_path / "short"), ("--key", tmp_path / "no" / "k")):
+        done = overread("redact", tmp_path / "a.txt", "-o", tmp_path / "out", *more)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), more
