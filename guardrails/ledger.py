@@ -32,12 +32,18 @@ class Ledger:
         self.passages: dict[str, Passage] = {}
         self.domains: dict[str, tuple[str, float]] = {}
         self.cases: dict[str, Case] = {}
+        self.sides: dict[str, str] = {}
         self.titles: set[str] = set()
         self._opaque: set[str] = set()
 
-    def add_finding(self, finding: Finding, title: str = "") -> None:
-        """A tool's finding. ``title`` is the name of its model in sentences, which is no claim."""
+    def add_finding(self, finding: Finding, title: str = "", side: str | None = None) -> None:
+        """A tool's finding. ``title`` is the name of its model in sentences, which is no claim.
+
+        ``side`` is the patient's side its region lies on ("left", "right", "bilateral"), where that is known.
+        """
         self.findings[finding.id] = finding
+        if side:
+            self.sides[finding.id] = side
         if title:
             self.titles.add(title)
 
