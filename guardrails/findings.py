@@ -4,6 +4,7 @@ A small cousin of NegEx (Chapman et al., 2001): cues before and behind a term, w
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -17,6 +18,22 @@ def mentioned(said: str) -> list[str]:
     names = dict(_terms())
     found = (match for match in _any_term().finditer(said.lower()) if not _names_a_model(said, match.end()))
     return list(dict.fromkeys(names[match[0]] for match in found))
+
+
+def mentions_in(said: str, labels: Iterable[str] = ()) -> list[tuple[int, int, str]]:
+    """Where a sentence in lower case names findings: start, end and first name, of the list's or of ``labels``."""
+    names = {**{label: label for label in labels if label}, **dict(_terms())}
+    wanted = sorted(names, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(form) for form in wanted)})(?![\w])")
+    found = (match for match in pattern.finditer(said) if not _names_a_model(said, match.end()))
+    return [(match.start(), match.end(), names[match[0]]) for match in found]
+
+
+def core(label: str) -> str:
+    """A label without the words of side, place and severity in front of its finding: "moderate left effusion"."""
+    words = label_words(label)
+    bare = re.sub(rf"{rule('site').pattern}|{rule('severity').pattern}", " ", words, flags=re.IGNORECASE)
+    return " ".join(bare.split()) or words
 
 
 def same_finding(term: str, label: str) -> bool:
@@ -36,7 +53,7 @@ def polarity(said: str, label: str) -> Stance | None:
         before, after = _clause(text, match.start(), match.end())
         if rule("hedge").search(f"{before} {after}"):
             return "undecided"
-        if rule("negation").search(before) or rule("negation_after").match(after.lstrip()):
+        if rule("negation").search(rule("no_negation").sub(" ", before)) or rule("negation_after").search(after):
             return "absent"
         if rule("neutral").search(before) and not rule("assertion").search(before):
             return None
@@ -51,20 +68,21 @@ def label_words(label: str) -> str:
 
 def stands_alone(said: str, passage: str, least: float = 0.5) -> bool:
     """Whether enough of a sentence's content words are in the passage it cites for it to be drawn from there."""
-    words = [_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", said.lower()) if word not in _stop_words()]
+    words = [stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", said.lower()) if word not in _stop_words()]
     if not words:
         return False
-    there = {_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", passage.lower())}
+    there = {stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", passage.lower())}
     return sum(word in there for word in words) >= least * len(words)
 
 
 def content_stems(text: str) -> list[str]:
     """The stems of a text's words and numbers in order, without the words that carry no content."""
     words = (word for word in re.findall(r"[a-z0-9][a-z0-9.-]*[a-z0-9]|[a-z0-9]", text.lower()))
-    return [_stem(word) for word in words if word not in _stop_words()]
+    return [stem(word) for word in words if word not in _stop_words()]
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without its ending, crudely: "nodules" and "nodule" give the same."""
     return re.sub(r"(?:ations?|ings?|ies|ed|es|s|ly|y|e)$", "", word) if len(word) > 4 else word
 
 
