@@ -37,7 +37,8 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
     known = all(ledger.knows(one) for one in ids)
     image = tuple(one for one in ids if ledger.is_image(one))
     quoted = bool(ids) and known and not image and is_quoted(raw, ids, ledger)
-    if not ledger.has_prior and not quoted and _speaks_of_prior(text):
+    general = bool(ids) and not image and not about_image(text) and _is_general(text)
+    if not ledger.has_prior and not quoted and not general and _speaks_of_prior(text):
         return unsupported("no_prior")
     if not ids:
         if is_connective(text):
@@ -203,7 +204,11 @@ def about_image(text: str) -> bool:
     if not any(pattern.search(text) for pattern in rule_list("about_image")):
         return False
     specific = re.search(r"\b(?:this|your|his|her)\b|\bthe patient\b|^there\b", text, re.IGNORECASE)
-    return bool(specific) or not any(pattern.search(text) for pattern in rule_list("general"))
+    return bool(specific) or not _is_general(text)
+
+
+def _is_general(text: str) -> bool:
+    return any(pattern.search(text) for pattern in rule_list("general"))
 
 
 def _speaks_of_prior(text: str) -> bool:

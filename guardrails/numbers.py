@@ -24,7 +24,8 @@ _NUMBER = re.compile(
     r"""(?P<bound>(?:just[ ]|slightly[ ])?(?:(?:less|fewer|lower|smaller|more|greater|higher|larger|wider)[ ]than[ ]
           |(?:below|above|under|over|exceeds|exceeding)[ ]|at[ ]least[ ]|at[ ]most[ ]|up[ ]to[ ])|[<>≤≥][ ]?)?
         (?<![\w.])(?P<value>\d+(?:,\d{3})*(?:\.\d+)?)
-        (?:\s?-?(?P<unit>%|percent|per[ ]cent|square[ ](?:mm|cm|millimet\w+|centimet\w+)|cubic[ ]cm|mm²|mm2|mm³|mm3|cm²|cm2|cm³|cm3|m²|m2
+        (?:\s?-?(?P<unit>%|percent|per[ ]cent|square[ ](?:mm|cm|millimet\w+|centimet\w+)|cubic[ ]cm
+          |mm²|mm2|mm³|mm3|cm²|cm2|cm³|cm3|m²|m2
           |mm|cm|µm|um|millimet(?:er|re)s?|centimet(?:er|re)s?|millilit(?:er|re)s?|ml|cc|µl|mcg|microg\w*|mg|kg|g|hu|px|pixels?
           |degrees?|°|inch(?:es)?|minutes?|hours?|days?|weeks?|months?|years?)(?![\w²³]))?
         (?![\w]|\.\d|-year)""",
@@ -79,7 +80,8 @@ def numbers_agree(
             if _counts(said, number, owners):
                 return False
             continue
-        if not any(_matches(number, value, unit) for value, unit in _values(_owned(number, ids, owners, ledger), ledger)):
+        known = _values(_owned(number, ids, owners, ledger), ledger)
+        if not any(_matches(number, value, unit) for value, unit in known):
             return False
     return True
 

@@ -1,12 +1,13 @@
 """Whether a passage says what a sentence draws from it.
 
-A whole sentence that stands there passes as it is. A paraphrase passes when every word of it is the passage's, a synonym
-or mere framing, most of it lies within two neighbouring sentences, its numbers are there with their units, and it
+A whole sentence that stands there passes as it is. A paraphrase passes when every word of it is the passage's, a
+synonym or mere framing, most of it lies within two neighbouring sentences, its numbers have their units, and it
 denies what the passage denies and nothing else.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from guardrails.findings import content_stems, stem
 from guardrails.judgement import Judgement, contradicted, unsupported
@@ -59,7 +60,7 @@ def loose(text: str) -> str:
 def _nearest(said: str, passage: str, least: float = 0.7) -> str | None:
     """The two neighbouring sentences of a passage that hold most of a sentence, or ``None`` when none holds enough."""
     sentences = [sentence.strip() for sentence in split_sentences(passage)]
-    windows = [*sentences, *(f"{a} {b}" for a, b in zip(sentences, sentences[1:], strict=False))]
+    windows = [*sentences, *(f"{a} {b}" for a, b in pairwise(sentences))]
     best, window = 0, None
     for one in windows:
         shared, all_of = shared_stems(said, one)

@@ -14,7 +14,7 @@ import yaml
 
 from guardrails.findings import content_stems, stem
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_²³]+")
 _MARKER = re.compile(r"\[[A-Z_]+\]")
 
 
