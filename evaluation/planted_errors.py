@@ -28,7 +28,7 @@ Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
 PER_KIND = 60
 """False sentences of each kind in a half, where the templates give as many different ones."""
-TRUE_ROWS = 720
+TRUE_ROWS = 960
 PRIOR_GIVEN = "{prior}"
 
 

@@ -75,6 +75,7 @@ def _certainty(near: str, stance: Stance | None, finding: Finding) -> Judgement 
         return None
     if stance == "undecided":
         return None if finding.decision == "indeterminate" else contradicted("certainty")
+    near = rule("soft_denial").sub(" ", near)
     sure = finding.probability
     if sure is not None and stance == "absent":
         sure = 1 - sure

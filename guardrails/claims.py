@@ -116,7 +116,7 @@ def _wrong_likeness(one: Statement, ids: tuple[str, ...], ledger: Ledger) -> Jud
 def _wrong_without_name(text: str, findings: list[Finding], ledger: Ledger) -> Judgement | None:
     """What is wrong with a sentence that speaks of the findings it cites without naming them."""
     stance = loose_stance(text)
-    said = bare(text.lower())[0]
+    said = bare(text)[0].lower()
     for finding in findings:
         if {stance, finding.decision} == {"present", "absent"}:
             return contradicted("polarity")
@@ -170,7 +170,7 @@ def _on_its_side(one: Statement, matched: list[Finding], ledger: Ledger) -> list
 
 def _measured(text: str, ids: tuple[str, ...], ledger: Ledger) -> list[Owner]:
     """Where the sentence names the measurements it cites."""
-    said = bare(text.lower())[0]
+    said = bare(text)[0].lower()
     found = []
     for one in ids:
         name = ledger.measurements[one].name.lower() if one in ledger.measurements else None

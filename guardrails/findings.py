@@ -32,8 +32,9 @@ def mentions_in(said: str, labels: Iterable[str] = ()) -> list[tuple[int, int, s
 def core(label: str) -> str:
     """A label without the words of side, place and severity in front of its finding: "moderate left effusion"."""
     words = label_words(label)
-    bare = re.sub(rf"{rule('site').pattern}|{rule('severity').pattern}", " ", words, flags=re.IGNORECASE)
-    return " ".join(bare.split()) or words
+    severity = rule("severity").pattern
+    bare = re.sub(rf"^(?:(?:\b(?:left|right|bilateral|upper|lower)\b|{severity})\s+)+", "", words)
+    return bare.strip() or words
 
 
 def same_finding(term: str, label: str) -> bool:

@@ -69,7 +69,8 @@ def statements(text: str, labels: Iterable[str] = (), masked: Sequence[str] = ()
     """The statements of a sentence. ``labels`` are names to look for beside the list's; ``masked`` are names of
     models and measurements, which are no findings.
     """
-    said, groups = bare(text.lower())
+    said, groups = bare(text)
+    said = said.lower()
     for name in sorted(masked, key=len, reverse=True):
         said = re.sub(rf"\b{re.escape(name.lower())}\b", lambda match: "_" * len(match[0]), said)
     found = mentions_in(said, labels)
@@ -100,7 +101,7 @@ def statements(text: str, labels: Iterable[str] = (), masked: Sequence[str] = ()
 
 def loose_stance(text: str) -> Stance | None:
     """What a sentence that names no finding says of the one it cites: "It is absent", "The image is positive"."""
-    said = bare(text.lower())[0].replace(MARK, " ").strip()
+    said = bare(text)[0].lower().replace(MARK, " ").strip()
     if rule("hedge").search(said):
         return "undecided"
     if rule("denies").search(said):

@@ -75,13 +75,14 @@ def _of_images(images: tuple[str, ...]) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _framing() -> frozenset[str]:
     lists = _lists()
-    words = set(_words(lists["framing"])) | set(_words(lists["stop"]))
+    words = {word for name in ("framing", "more_framing", "stop") for word in _words(lists[name])}
     return frozenset(_stems(words) - _stems(_words(lists["never"])))
 
 
 @lru_cache(maxsize=1)
 def _framing_of_text() -> frozenset[str]:
-    return frozenset(_framing() - _stems(_words(_lists()["not_of_text"])))
+    words = {word for name in ("framing", "stop") for word in _words(_lists()[name])}
+    return frozenset(_stems(words) & _framing() - _stems(_words(_lists()["not_of_text"])))
 
 
 @lru_cache(maxsize=1)
