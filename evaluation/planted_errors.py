@@ -26,9 +26,10 @@ from overread.records import Claim
 
 Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
+FILES: dict[Half, tuple[str, ...]] = {"developing": ("developing", "developing_more"), "reporting": ("reporting",)}
 PER_KIND = 60
 """False sentences of each kind in a half, where the templates give as many different ones."""
-TRUE_ROWS = 960
+TRUE_ROWS = 720
 PRIOR_GIVEN = "{prior}"
 
 
@@ -48,12 +49,13 @@ class Row:
 
 def rows_of(half: Half, seed: int = 20240) -> Iterator[Row]:
     """The rows of a half, the same for the same seed."""
-    data = yaml.safe_load(files("evaluation").joinpath(f"data/planted/{half}.yaml").read_text("utf-8"))
-    rng = random.Random(f"{half} {seed}")  # noqa: S311
-    false, true = _pools(data)
-    for kind, pool in false.items():
-        yield from _drawn(data, kind, pool, PER_KIND, rng)
-    yield from _drawn(data, None, true, TRUE_ROWS, rng)
+    for name in FILES[half]:
+        data = yaml.safe_load(files("evaluation").joinpath(f"data/planted/{name}.yaml").read_text("utf-8"))
+        rng = random.Random(f"{name} {seed}")  # noqa: S311
+        false, true = _pools(data)
+        for kind, pool in false.items():
+            yield from _drawn(data, kind, pool, PER_KIND, rng)
+        yield from _drawn(data, None, true, TRUE_ROWS, rng)
 
 
 Template = tuple[str, str | None]
