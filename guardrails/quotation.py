@@ -90,7 +90,7 @@ def _turned(said: str, near: str) -> bool:
     """Whether a comparison or a sequence has its two sides exchanged."""
     for word in {match[0] for match in _TURN.finditer(said.lower())} & {m[0] for m in _TURN.finditer(near.lower())}:
         ours, theirs = (_halves(text.lower(), word) for text in (said, near))
-        if (ours[0] & theirs[1] and not ours[0] & theirs[0]) and (ours[1] & theirs[0] and not ours[1] & theirs[1]):
+        if ours[0] & theirs[1] and ours[1] & theirs[0]:
             return True
     return False
 

@@ -28,14 +28,14 @@ def foreign_words(said: str, evidence: str, images: Iterable[str], comparing: bo
     known = _stems(there) | _framing() | _of_images(tuple(images))
     if comparing:
         known |= _comparison()
-    return [word for word in _words(said) if not ({word, stem(word)} & known or _synonym(word, there))]
+    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
 
 
 def foreign_to_passage(said: str, passage: str) -> list[str]:
     """The words of a sentence that are neither in the passage, nor a synonym of one there, nor mere framing."""
     there = {*_words(passage)}
     known = _stems(there) | _framing_of_text()
-    return [word for word in _words(said) if not ({word, stem(word)} & known or _synonym(word, there))]
+    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
 
 
 def shared_stems(said: str, passage: str) -> tuple[int, int]:
@@ -43,7 +43,7 @@ def shared_stems(said: str, passage: str) -> tuple[int, int]:
     there = {*_words(passage)}
     known = _stems(there)
     words = [word for word in _words(said) if content_stems(word) and stem(word) not in _framing_of_text()]
-    return sum(bool({word, stem(word)} & known or _synonym(word, there)) for word in words), len(words)
+    return sum(bool(_forms(word) & known or _synonym(word, there)) for word in words), len(words)
 
 
 def _words(text: str) -> list[str]:
@@ -57,7 +57,13 @@ def _synonym(word: str, there: set[str]) -> bool:
 
 
 def _stems(words: Iterable[str]) -> set[str]:
-    return {form for word in words for form in (word, stem(word))}
+    return {form for word in words for form in _forms(word)}
+
+
+@lru_cache(maxsize=8192)
+def _forms(word: str) -> frozenset[str]:
+    """A word, its stem, and itself without a plural's s."""
+    return frozenset({word, stem(word), word.removesuffix("s") if len(word) > 3 else word})
 
 
 @lru_cache(maxsize=64)
