@@ -78,6 +78,8 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         if failed is not None:
             return failed
         owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
+    if made and all(one.stance == "present" for one in made) and _denies(text):
+        return unsupported("polarity")
     if not any(_matched(one, ids, ledger) for one in made):
         failed = _wrong_without_name(text, findings, ledger)
         if failed is not None:
@@ -178,6 +180,14 @@ def _measured(text: str, ids: tuple[str, ...], ledger: Ledger) -> list[Owner]:
         if name and at >= 0:
             found.append(Owner((at, at + len(name)), (one,)))
     return found
+
+
+def _denies(text: str) -> bool:
+    """Whether a sentence holds a denial, of whatever it is."""
+    said = bare(text)[0].lower()
+    if rule("not_absent").search(said) or rule("denial").search(said):
+        return False
+    return rule("negation").search(rule("no_negation").sub(" ", said)) is not None
 
 
 def _refers(said: str) -> bool:
