@@ -74,7 +74,8 @@ def _certainty(near: str, stance: Stance | None, finding: Finding) -> Judgement 
     if stance is None:
         return None
     if stance == "undecided":
-        return None if finding.decision == "indeterminate" else contradicted("certainty")
+        open_ = finding.decision == "indeterminate" or finding.probability is None
+        return None if open_ else contradicted("certainty")
     near = rule("soft_denial").sub(" ", near)
     sure = finding.probability
     if sure is not None and stance == "absent":

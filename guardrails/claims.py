@@ -55,6 +55,8 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
             return unsupported("image_needs_tool")
         failed = wrong_quotation(said, without_citations(raw), ids, ledger)
         return failed or Judgement("supported", (*checks, "passage"))
+    if rule("caution").fullmatch(said.rstrip(".")):
+        return Judgement("not_checkable", ("connective",))
     failed = _against_tools(text, ids, ledger)
     return failed or Judgement("supported", (*checks, "tool_evidence"))
 
@@ -87,7 +89,9 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
     said, groups = bare(text)
     if not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
         return contradicted("number")
-    return _wrong_words(claimed, ledger) or (None if made or owners or _refers(said) else unsupported("words"))
+    return _wrong_words(claimed, ledger) or (
+        None if made or owners or claimed != text or _refers(said) else unsupported("words")
+    )
 
 
 def _wrong(one: Statement, matched: list[Finding], ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
