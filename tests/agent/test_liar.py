@@ -84,7 +84,7 @@ async def test_every_planted_lie_is_withheld(llm_server: Any, own_settings: Sett
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_nonsense_is_withheld(llm_server: Any, own_settings: Settings, parts: Parts, seed: int) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311
     letters = string.ascii_letters + string.digits + string.punctuation + "    \n.é漢☠"
     terms = ["pneumonia", "no", "lung", "is", "[S1]", "[F1]", "the", "left", "42", "%", ".", "cancer", "mm", "normal"]
     characters = ["".join(rng.choices(letters, k=7)) for _ in range(300)]
