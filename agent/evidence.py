@@ -146,7 +146,7 @@ def ledger_of(evidence: Evidence | None) -> "Ledger":
     for image in evidence.images:
         ledger.add_domain(image.id, image_words(image), image.probability)
     for seen in evidence.findings:
-        ledger.add_finding(seen.finding, seen.title)
+        ledger.add_finding(seen.finding, seen.title, note=seen.reason)
     for made in evidence.measurements:
         ledger.add_measurement(made.measurement)
     for like in evidence.cases:

@@ -1,152 +1,257 @@
 """Checks one sentence of an answer against the evidence it cites.
 
-The checks read structure, not meaning: which ids are cited, whether they can carry such a sentence, whether
-its polarity, numbers, quotation and time agree with the records behind them. The names of the checks that decided
-stand in the claim. A sentence without evidence passes only as one of the connective texts of ``data/claims.yaml``.
+The checks read structure, not meaning: which ids are cited, whether they can carry such a sentence, and whether each
+statement in it agrees with the records behind them. The names of the checks that decided stand in the claim, and
+for a sentence that failed also the kind of its mistake. A sentence without evidence passes only as one of
+the connective texts of ``data/claims.yaml``.
 """
 
 import re
-from dataclasses import dataclass
 
-from guardrails.comparison import wrong_about_change
-from guardrails.findings import mentioned, polarity, same_finding, stands_alone
+from guardrails.attributes import wrong_attribute
+from guardrails.comparison import compared, wrong_about_change
+from guardrails.findings import Stance, core, same_finding, says_absence, turned
+from guardrails.hallucination import kind_of
+from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.ledger import Ledger, cited_ids, without_citations
-from guardrails.neighbours import wrong_about_cases
-from guardrails.numbers import numbers_agree
+from guardrails.neighbours import without_labels, wrong_about_cases
+from guardrails.normality import without_normality
+from guardrails.numbers import Owner, numbers_agree
 from guardrails.phi.folding import fold
+from guardrails.quotation import is_quoted, wrong_quotation
 from guardrails.rules import rule, rule_list
-from overread.records import Claim, Finding, Verdict
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and the check that gave it, or with ``supported`` all the checks that held."""
-
-    verdict: Verdict
-    checks: tuple[str, ...]
+from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
+from guardrails.vocabulary import foreign_words
+from overread.records import Claim, Finding
 
 
 def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None) -> Claim:
     """The claim a sentence makes, judged. ``raw`` is the sentence before redaction, for quotations."""
     ids = cited_ids(text)
     judged = _judge(_plain(text), _plain(raw if raw is not None else text), ids, ledger)
-    return Claim(claim_id=claim_id, text=text, verdict=judged.verdict, evidence=ids, checks=judged.checks)
+    checks = judged.checks
+    if judged.verdict in ("contradicted", "unsupported"):
+        checks = (*checks, f"kind:{kind_of(text, judged.checks[0], ledger)}")
+    return Claim(claim_id=claim_id, text=text, verdict=judged.verdict, evidence=ids, checks=checks)
 
 
 def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement:
-    compares = _speaks_of_prior(text)
+    known = all(ledger.knows(one) for one in ids)
+    image = tuple(one for one in ids if ledger.is_image(one))
+    quoted = bool(ids) and known and not image and is_quoted(raw, ids, ledger)
+    general = bool(ids) and not image and not about_image(text) and _is_general(text)
+    compares = not quoted and not general and _speaks_of_prior(text)
     if compares and not ledger.changes:
-        return Judgement("unsupported", ("no_prior",))
+        return unsupported("no_prior")
     if not ids:
         if is_connective(text):
             return Judgement("not_checkable", ("connective",))
-        return Judgement("unsupported", ("evidence_id",))
-    if not all(ledger.knows(one) for one in ids):
-        return Judgement("unsupported", ("known_id",))
+        return unsupported("evidence_id")
+    if not known:
+        return unsupported("known_id")
     said = without_citations(text)
-    wrong = _against_prior(said, compares, ids, ledger)
-    if wrong is not None:
-        return wrong
-    image = tuple(one for one in ids if ledger.is_image(one))
+    failed = _against_prior(said, compares, ids, ledger)
+    if failed is not None:
+        return failed
     checks = ["evidence_id", "known_id"]
     if not image:
-        if _is_quoted(raw, ids, ledger):
+        if quoted:
             return Judgement("supported", (*checks, "verbatim"))
         if about_image(said):
-            return Judgement("unsupported", ("image_needs_tool",))
-        failed = _against_passages(said, without_citations(raw), ids, ledger)
+            return unsupported("image_needs_tool")
+        failed = wrong_quotation(said, without_citations(raw), ids, ledger)
         return failed or Judgement("supported", (*checks, "passage"))
-    failed = _against_tools(said, ids, ledger)
+    if rule("caution").fullmatch(said.rstrip(".")):
+        return Judgement("not_checkable", ("connective",))
+    failed = _against_tools(text, ids, ledger)
     return failed or Judgement("supported", (*checks, "tool_evidence"))
 
 
-def _against_tools(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
     """What is wrong with a sentence that cites a tool, or ``None``."""
-    for title in ledger.titles:
-        said = said.replace(title, "the model")
+    for title in sorted(ledger.titles, key=len, reverse=True):
+        text = text.replace(title, "the model")
     findings = [ledger.findings[one] for one in ids if one in ledger.findings]
-    passages = " ".join(ledger.passages[one].text for one in ids if one in ledger.passages).lower()
-    others = " ".join(
-        [ledger.cases[one].label for one in ids if one in ledger.cases]
-        + [ledger.domains[one][0] for one in ids if one in ledger.domains]
-        + [ledger.measurements[one].name for one in ids if one in ledger.measurements]
-    ).lower()
-    for finding in findings:
-        wrong = _polarity_against(said, finding)
-        if wrong is not None:
-            return wrong
-    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
-    labels = [finding.label for finding in findings] + [case.label for case in cases]
-    for term in mentioned(said):
-        if any(same_finding(term, label) for label in labels) or term in passages or term in others:
-            continue
-        if not ledger.is_opaque(ids):
-            return Judgement("unsupported", ("finding_match",))
-    if findings and not passages and not ledger.is_opaque(ids):
-        known = " ".join(finding.label for finding in findings).lower() + " " + others
-        regions = any(finding.region is not None for finding in findings)
-        if not regions and _beyond("site", said, known):
-            return Judgement("unsupported", ("site",))
-        if _beyond("severity", said, known):
-            return Judgement("unsupported", ("severity",))
-    failed = wrong_about_cases(said, cases, alone=len(cases) == len(ids)) if cases else None
+    failed = _against_cases(text, ids, ledger)
     if failed is not None:
-        return Judgement("contradicted" if failed == "case_count" else "unsupported", (failed,))
-    if not numbers_agree(said, ids, ledger):
-        return Judgement("contradicted", ("number",))
-    return None
+        return failed
+    names = [ledger.measurements[one].name for one in ids if one in ledger.measurements]
+    made = statements(text, _labels(ids, ledger), names)
+    of_image = without_labels(text, [ledger.cases[one] for one in ids if one in ledger.cases])
+    claimed, failed = without_normality(of_image, findings)
+    if failed is not None:
+        return failed
+    owners = _measured(text, ids, ledger)
+    for one in made:
+        if one.ids and all(id in ledger.passages for id in one.ids):  # noqa: A001
+            continue
+        matched = _matched(one, one.ids, ledger) or _matched(one, ids, ledger)
+        failed = _wrong(one, matched, ids, ledger)
+        if failed is not None:
+            return failed
+        owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
+    if made and all(one.stance == "present" for one in made) and _denies(text, made):
+        return unsupported("polarity")
+    if not any(_matched(one, ids, ledger) for one in made):
+        failed = _wrong_without_name(text, findings, ledger)
+        if failed is not None:
+            return failed
+    said, groups = bare(text)
+    if not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
+        return contradicted("number")
+    comparing = bool(compared(ids, ledger))
+    return _wrong_words(claimed, comparing, ledger) or (
+        None if made or owners or claimed != of_image or comparing or _refers(said) else unsupported("words")
+    )
 
 
 def _against_prior(said: str, compares: bool, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
     """What is wrong with how a sentence uses an earlier image, or ``None``."""
+    if all(one in ledger.passages for one in ids) and not compares:
+        return None
     earlier = [one for one in ids if one in ledger.earlier]
-    if ledger.earlier and bool(earlier) != bool(rule("earlier_said").search(said)) and not _of_passages(ids, ledger):
-        return Judgement("unsupported", ("earlier",))
+    if ledger.earlier and bool(earlier) != bool(rule("earlier_said").search(said)):
+        return unsupported("earlier")
     if compares or (earlier and len(earlier) < len(ids)):
         failed = wrong_about_change(said, ids, ledger)
         if failed is not None:
-            return Judgement("contradicted" if failed == "direction" else "unsupported", (failed,))
+            return contradicted(failed) if failed == "direction" else unsupported(failed)
     return None
 
 
-def _of_passages(ids: tuple[str, ...], ledger: Ledger) -> bool:
-    return all(one in ledger.passages for one in ids)
-
-
-def _polarity_against(said: str, finding: Finding) -> Judgement | None:
-    stance = polarity(said, finding.label)
-    if stance is None:
+def _against_cases(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+    """What is wrong with what a sentence says of the similar cases it cites, or ``None``."""
+    cases = [ledger.cases[one] for one in ids if one in ledger.cases]
+    failed = wrong_about_cases(without_citations(text), cases, alone=len(cases) == len(ids)) if cases else None
+    if failed is None:
         return None
-    if finding.decision == "indeterminate" and stance in ("present", "absent"):
-        return Judgement("contradicted", ("certainty",))
-    if finding.decision != "indeterminate" and {stance, finding.decision} == {"present", "absent"}:
-        return Judgement("contradicted", ("polarity",))
+    return contradicted(failed) if failed == "case_count" else unsupported(failed)
+
+
+def _wrong(one: Statement, matched: list[Finding], ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+    """What is wrong with one statement, given the findings it names."""
+    if not matched:
+        return _wrong_likeness(one, ids, ledger)
+    failed = None
+    agreed = []
+    for finding in _on_its_side(one, matched, ledger):
+        stance = _of_label(one, finding.label)
+        if stance in ("present", "absent") and finding.decision not in (stance, "indeterminate"):
+            failed = failed or contradicted("polarity")
+            continue
+        wrong = wrong_attribute(one.near if stance != "undecided" else one.clause, stance, finding, ledger)
+        agreed += [] if wrong else [finding]
+        failed = failed or wrong
+    return failed
+
+
+def _of_label(one: Statement, label: str) -> Stance | None:
+    """What a statement says of a label: the opposite, where it speaks of the tumour and the label is "no tumour"."""
+    return turned(one.stance) if says_absence(label) != says_absence(one.form) else one.stance
+
+
+def _wrong_likeness(one: Statement, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
+    """A finding that no cited tool speaks of may still be a similar case's label, or the kind of image."""
+    kinds = [ledger.domains[id][0].lower() for id in ids if id in ledger.domains]  # noqa: A001
+    cases = [ledger.cases[id].label for id in ids if id in ledger.cases]  # noqa: A001
+    if one.form in kinds or (rule("case_words").search(one.clause) and any(_names(one, label) for label in cases)):
+        return contradicted("polarity") if one.stance == "absent" else None
+    return unsupported("finding_match")
+
+
+def _wrong_without_name(text: str, findings: list[Finding], ledger: Ledger) -> Judgement | None:
+    """What is wrong with a sentence that speaks of the findings it cites without naming them."""
+    stance = loose_stance(text)
+    said = bare(text)[0].lower()
+    for finding in findings:
+        if {stance, finding.decision} == {"present", "absent"}:
+            return contradicted("polarity")
+        if says_absence(finding.label) and stance in ("present", "absent"):
+            return unsupported("polarity")
+        failed = wrong_attribute(said, stance, finding, ledger)
+        if failed is not None:
+            return failed
     return None
 
 
-def _against_passages(said: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
-    """What is wrong with a sentence that cites only passages, or ``None``."""
-    texts = [ledger.passages[one].text for one in ids]
-    whole = [_loose(text) for text in texts]
-    for quote in re.findall(r'"([^"]{3,})"|“([^”]{3,})”', raw):
-        if not any(_loose(quote[0] or quote[1]) in text for text in whole):
-            return Judgement("contradicted", ("verbatim",))
-    if not numbers_agree(said, ids, ledger):
-        return Judgement("contradicted", ("number",))
-    if not stands_alone(said, " ".join(texts)):
-        return Judgement("unsupported", ("passage",))
+def _wrong_words(text: str, comparing: bool, ledger: Ledger) -> Judgement | None:
+    """Whether each part of a sentence keeps to the words of what it cites, and passages say their part."""
+    images = [words for words, _ in ledger.domains.values()]
+    for part in parts(text):
+        if all(one in ledger.passages for one in part.ids):
+            failed = wrong_quotation(part.text, part.text, part.ids, ledger)
+            if failed is not None:
+                return failed
+        elif foreign_words(
+            rule("slice_counts").sub(" ", part.text),
+            ledger.words_of(part.ids),
+            images,
+            _allowed(part.ids, comparing, ledger),
+        ):
+            return unsupported("words")
     return None
 
 
-def _is_quoted(raw: str, ids: tuple[str, ...], ledger: Ledger) -> bool:
-    """Whether a whole sentence of four words or more stands in one of the passages it cites."""
-    said = _loose(without_citations(raw))
-    return said.count(" ") >= 3 and any(f" {said} " in f" {_loose(ledger.passages[one].text)} " for one in ids)
+def _allowed(ids: tuple[str, ...], comparing: bool, ledger: Ledger) -> list[str]:
+    """The lists of words whose use another check has looked at: of change, and of how many cases there are."""
+    of_cases = all(one in ledger.cases for one in ids)
+    return [name for name, fits in (("comparison", comparing), ("counts", of_cases)) if fits]
 
 
-def _loose(text: str) -> str:
-    """Letters and digits alone, for comparing a quotation with its source."""
-    return " ".join(re.findall(r"[^\W_]+", fold(text).text.lower()))
+def _labels(ids: tuple[str, ...], ledger: Ledger) -> list[str]:
+    """The names a sentence may mean beside those of the list: every finding's, every case's, the cited images'."""
+    return [
+        *(core(finding.label) for finding in ledger.findings.values()),
+        *(core(case.label) for case in ledger.cases.values()),
+        *(ledger.domains[one][0].lower() for one in ids if one in ledger.domains),
+    ]
+
+
+def _matched(one: Statement, ids: tuple[str, ...], ledger: Ledger) -> list[Finding]:
+    """The cited findings that a statement names."""
+    return [ledger.findings[id] for id in ids if id in ledger.findings and _names(one, ledger.findings[id].label)]  # noqa: A001
+
+
+def _names(one: Statement, label: str) -> bool:
+    return same_finding(one.term, label) or re.search(rf"\b{re.escape(one.form)}\b", core(label)) is not None
+
+
+def _on_its_side(one: Statement, matched: list[Finding], ledger: Ledger) -> list[Finding]:
+    """Of findings of one name on several sides, those on the side that is named; all of them when there is none."""
+    named = [
+        finding
+        for finding in matched
+        for side in ("left", "right", "bilateral")
+        if side in one.near.split() and side in f"{finding.label} {ledger.sides.get(finding.id, '')}".lower()
+    ]
+    return named or matched
+
+
+def _measured(text: str, ids: tuple[str, ...], ledger: Ledger) -> list[Owner]:
+    """Where the sentence names the measurements it cites."""
+    said = bare(text)[0].lower()
+    named: dict[str, tuple[str, ...]] = {}
+    for one in ids:
+        if one in ledger.measurements:
+            name = ledger.measurements[one].name.lower()
+            named[name] = (*named.get(name, ()), one)
+    places = {name: said.find(name) for name in named}
+    return [Owner((at, at + len(name)), named[name]) for name, at in places.items() if at >= 0]
+
+
+def _denies(text: str, made: list[Statement]) -> bool:
+    """Whether a sentence holds a denial, of whatever it is, beside names such as "no tumour"."""
+    said = bare(text)[0].lower()
+    for one in made:
+        said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
+    if rule("not_absent").search(said) or rule("denial").search(said):
+        return False
+    return rule("negation").search(rule("no_negation").sub(" ", said)) is not None
+
+
+def _refers(said: str) -> bool:
+    """Whether a sentence that names no finding at least speaks of the model, the image or a number."""
+    return any(rule(name).search(said) for name in ("model_words", "exists", "denies", "refers"))
 
 
 def _plain(text: str) -> str:
@@ -157,8 +262,10 @@ def _plain(text: str) -> str:
 
 def is_connective(text: str) -> bool:
     """Whether a sentence asserts nothing clinical: the whole of it is one of the known framing texts."""
-    bare = re.sub(r"^[#>*\s-]+|[\s*:.!]+$", "", fold(text).text)
-    return len(bare) <= 240 and (not bare or any(pattern.fullmatch(bare) for pattern in rule_list("connective")))
+    bare_text = re.sub(r"^[#>*\s-]+|[\s*:.!]+$", "", fold(text).text)
+    return len(bare_text) <= 240 and (
+        not bare_text or any(pattern.fullmatch(bare_text) for pattern in rule_list("connective"))
+    )
 
 
 def about_image(text: str) -> bool:
@@ -166,7 +273,11 @@ def about_image(text: str) -> bool:
     if not any(pattern.search(text) for pattern in rule_list("about_image")):
         return False
     specific = re.search(r"\b(?:this|your|his|her)\b|\bthe patient\b|^there\b", text, re.IGNORECASE)
-    return bool(specific) or not any(pattern.search(text) for pattern in rule_list("general"))
+    return bool(specific) or not _is_general(text)
+
+
+def _is_general(text: str) -> bool:
+    return any(pattern.search(text) for pattern in rule_list("general"))
 
 
 def _speaks_of_prior(text: str) -> bool:
@@ -174,8 +285,3 @@ def _speaks_of_prior(text: str) -> bool:
         return False
     said = without_citations(text)
     return not (is_connective(said) and rule("no_prior_said").search(said))
-
-
-def _beyond(name: str, said: str, known: str) -> bool:
-    """Whether a sentence has a word of a list that its evidence does not have."""
-    return any(word.lower() not in known for word in rule(name).findall(said))

@@ -22,7 +22,7 @@ def wrong_about_change(said: str, ids: tuple[str, ...], ledger: Ledger) -> str |
     """
     if not ledger.changes:
         return "no_prior"
-    changes = [change for change in ledger.changes if change.before in ids and change.now in ids]
+    changes = compared(ids, ledger)
     both = {one for change in changes for one in (change.before, change.now)}
     loose = [one for one in ids if one not in both and (one in ledger.findings or one in ledger.measurements)]
     if not changes or loose or rule("change_judged").search(said):
@@ -33,6 +33,11 @@ def wrong_about_change(said: str, ids: tuple[str, ...], ledger: Ledger) -> str |
     if len(changes) == 1 and not _in_order(said, changes[0], ledger):
         return "direction"
     return None
+
+
+def compared(ids: tuple[str, ...], ledger: Ledger) -> list[Change]:
+    """The measured changes of which both values are cited."""
+    return [change for change in ledger.changes if change.before in ids and change.now in ids]
 
 
 def _directions(said: str) -> set[str]:

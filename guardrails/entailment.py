@@ -1,4 +1,4 @@
-"""How probably a textbook claim is supported by the evidence beside it: a logistic regression on 13 features.
+"""How probably a textbook claim is supported by the evidence beside it: a logistic regression on 17 features.
 
 The features lay the claim's words and word pieces beside those of the evidence (after BERTScore, Zhang et al., 2020,
 over MiniLM), and count what does not agree. The weights are data, written by ``python -m training.entailment``.
@@ -23,9 +23,10 @@ from overread.encoder import sentence_encoder
 
 FEATURES = (
     "words", "words_best", "pairs", "pieces", "soft", "soft_best", "weakest", "uncovered", "cosine", "cosine_two",
-    "negation", "numbers", "length",
+    "soft_window", "weakest_window", "cosine_window", "log_cover", "negation", "numbers", "length",
 )  # fmt: skip
-"""Names of the features, in order. All but the last lie in [-1, 1]; ``length`` is the log of the word count."""
+"""Names of the features, in order. All lie in [-1, 1] but ``log_cover``, in [-4, 0], and ``length``, a logarithm.
+A window is three sentences in a row."""
 
 _MOST_SENTENCES = 400
 _FIRST_WORD_PIECE = 999
@@ -41,7 +42,7 @@ def evidence_sentences(evidence: Sequence[str]) -> list[str]:
 
 
 def features(claim: str, sentences: Sequence[str], pieces: Sequence[Pieces]) -> NDArray[np.float64]:
-    """The features ``(13,)`` of a claim beside sentences; ``pieces`` are those of the claim, then of each sentence."""
+    """The features ``(17,)`` of a claim beside sentences; ``pieces`` are those of the claim, then of each sentence."""
     stems = content_stems(claim)
     each = [content_stems(sentence) for sentence in sentences]
     here = set(stems)
@@ -55,6 +56,9 @@ def features(claim: str, sentences: Sequence[str], pieces: Sequence[Pieces]) -> 
     cover = np.max(best, axis=0)
     cosines = np.array([float(_mean(vectors) @ _mean(other)) for _, other in others])
     nearest = int(cosines.argmax())
+    windows = [np.max(best[at : at + 3], axis=0) for at in range(max(len(best) - 2, 1))]
+    wide = [_mean(np.concatenate([other for _, other in others[at : at + 3]])) for at in range(len(windows))]
+    softest = max(windows, key=lambda one: _weighted(one, weights))
     said = re.findall(r"\d+(?:\.\d+)?", claim)
     known = set(re.findall(r"\d+(?:\.\d+)?", " ".join(sentences)))
     return np.array(
@@ -69,6 +73,10 @@ def features(claim: str, sentences: Sequence[str], pieces: Sequence[Pieces]) -> 
             _weighted(cover < 0.5, weights),
             float(cosines.max()),
             float(np.sort(cosines)[-2:].mean()),
+            _weighted(softest, weights),
+            float(np.sort(softest)[:2].mean()) if softest.size else 0.0,
+            max(float(_mean(vectors) @ one) for one in wide),
+            _weighted(np.log(np.clip(cover + 0.05, 0.02, 1.0)), weights),
             float(_negated(claim) != _negated(sentences[nearest])),
             sum(number not in known for number in said) / max(len(said), 1),
             float(np.log1p(len(stems))),
@@ -77,7 +85,7 @@ def features(claim: str, sentences: Sequence[str], pieces: Sequence[Pieces]) -> 
 
 
 def feature_rows(claims: Sequence[tuple[str, Sequence[str]]]) -> NDArray[np.float64]:
-    """The features ``(len(claims), 13)`` of claims, each with its evidence; NaN where there is none."""
+    """The features ``(len(claims), 17)`` of claims, each with its evidence; NaN where there is none."""
     texts: dict[str, None] = {}
     parts = [(claim, evidence_sentences(evidence)) for claim, evidence in claims]
     for claim, sentences in parts:

@@ -4,6 +4,7 @@ A small cousin of NegEx (Chapman et al., 2001): cues before and behind a term, w
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
@@ -19,6 +20,23 @@ def mentioned(said: str) -> list[str]:
     return list(dict.fromkeys(names[match[0]] for match in found))
 
 
+def mentions_in(said: str, labels: Iterable[str] = ()) -> list[tuple[int, int, str]]:
+    """Where a sentence in lower case names findings: start, end and first name, of the list's or of ``labels``."""
+    names = {**{label: label for label in labels if label}, **dict(_terms())}
+    wanted = sorted(names, key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(form) for form in wanted)})(?![\w])")
+    found = (match for match in pattern.finditer(said) if not _names_a_model(said, match.end()))
+    return [(match.start(), match.end(), names[match[0]]) for match in found]
+
+
+def core(label: str) -> str:
+    """A label without the words of side, place and severity in front of its finding: "moderate left effusion"."""
+    words = label_words(label)
+    severity = rule("severity").pattern
+    bare = re.sub(rf"^(?:(?:\b(?:left|right|bilateral|upper|lower)\b|{severity})\s+)+", "", words)
+    return bare.strip() or words
+
+
 def same_finding(term: str, label: str) -> bool:
     """Whether a label of a tool covers a term: "bacterial pneumonia" covers "pneumonia"."""
     words = label_words(label)
@@ -32,8 +50,8 @@ def polarity(said: str, label: str) -> Stance | None:
     """
     text = said.lower()
     words = label_words(label)
-    if words.startswith("no "):
-        return _turned(polarity(said, dict(_terms()).get(words[3:], words[3:])))
+    if says_absence(label):
+        return turned(polarity(said, dict(_terms()).get(words[3:], words[3:])))
     for form in sorted({words, *_forms_in(words)}, key=len, reverse=True):
         match = re.search(rf"\b{re.escape(form)}\b", text)
         if match is None or _names_a_model(said, match.end()):
@@ -41,7 +59,7 @@ def polarity(said: str, label: str) -> Stance | None:
         before, after = _clause(text, match.start(), match.end())
         if rule("hedge").search(f"{before} {after}"):
             return "undecided"
-        if rule("negation").search(before) or rule("negation_after").match(after.lstrip()):
+        if rule("negation").search(rule("no_negation").sub(" ", before)) or rule("negation_after").search(after):
             return "absent"
         if rule("neutral").search(before) and not rule("assertion").search(before):
             return None
@@ -49,7 +67,13 @@ def polarity(said: str, label: str) -> Stance | None:
     return None
 
 
-def _turned(stance: Stance | None) -> Stance | None:
+def says_absence(label: str) -> bool:
+    """Whether a label itself says that something is not there: "no tumour"."""
+    return label_words(label).startswith("no ")
+
+
+def turned(stance: Stance | None) -> Stance | None:
+    """What is said of "no tumour" by what is said of the tumour."""
     if stance == "present":
         return "absent"
     return "present" if stance == "absent" else stance
@@ -62,20 +86,21 @@ def label_words(label: str) -> str:
 
 def stands_alone(said: str, passage: str, least: float = 0.5) -> bool:
     """Whether enough of a sentence's content words are in the passage it cites for it to be drawn from there."""
-    words = [_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", said.lower()) if word not in _stop_words()]
+    words = [stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", said.lower()) if word not in _stop_words()]
     if not words:
         return False
-    there = {_stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", passage.lower())}
+    there = {stem(word) for word in re.findall(r"[a-z][a-z-]{2,}", passage.lower())}
     return sum(word in there for word in words) >= least * len(words)
 
 
 def content_stems(text: str) -> list[str]:
     """The stems of a text's words and numbers in order, without the words that carry no content."""
     words = (word for word in re.findall(r"[a-z0-9][a-z0-9.-]*[a-z0-9]|[a-z0-9]", text.lower()))
-    return [_stem(word) for word in words if word not in _stop_words()]
+    return [stem(word) for word in words if word not in _stop_words()]
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without its ending, crudely: "nodules" and "nodule" give the same."""
     return re.sub(r"(?:ations?|ings?|ies|ed|es|s|ly|y|e)$", "", word) if len(word) > 4 else word
 
 

@@ -5,18 +5,19 @@ from collections.abc import Iterable
 
 from overread.records import Artifact, Case, Change, Finding, Measurement, Passage
 
-_CITATION = re.compile(r"\[([A-Z]\d{1,4}(?:\s?[,;]\s?[A-Z]\d{1,4})*)\]")
+CITATION = re.compile(r"\[([A-Z]\d{1,4}(?:\s?[,;]\s?[A-Z]\d{1,4})*)\]")
+"""A group of evidence ids in square brackets."""
 
 
 def cited_ids(text: str) -> tuple[str, ...]:
     """The evidence ids a text names in square brackets, in order and once each: ``[F1, S2]``."""
-    ids = (one.strip() for group in _CITATION.findall(text) for one in re.split(r"[,;]", group))
+    ids = (one.strip() for group in CITATION.findall(text) for one in re.split(r"[,;]", group))
     return tuple(dict.fromkeys(ids))
 
 
 def without_citations(text: str) -> str:
     """The text without its evidence ids."""
-    return re.sub(r"\s+([.,;:!?])", r"\1", _CITATION.sub(" ", text)).strip()
+    return re.sub(r"\s+([.,;:!?])", r"\1", CITATION.sub(" ", text)).strip()
 
 
 class Ledger:
@@ -34,12 +35,22 @@ class Ledger:
         self.passages: dict[str, Passage] = {}
         self.domains: dict[str, tuple[str, float]] = {}
         self.cases: dict[str, Case] = {}
+        self.sides: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
         self.titles: set[str] = set()
-        self._opaque: set[str] = set()
+        self.pictures: dict[str, str] = {}
 
-    def add_finding(self, finding: Finding, title: str = "") -> None:
-        """A tool's finding. ``title`` is the name of its model in sentences, which is no claim."""
+    def add_finding(self, finding: Finding, title: str = "", side: str | None = None, note: str | None = None) -> None:
+        """A tool's finding. ``title`` is the name of its model in sentences, which is no claim.
+
+        ``side`` is the patient's side its region lies on ("left", "right", "bilateral"), where that is known.
+        ``note`` is what else the tool says of it, such as why it may not decide.
+        """
         self.findings[finding.id] = finding
+        if note:
+            self.notes[finding.id] = note
+        if side:
+            self.sides[finding.id] = side
         if title:
             self.titles.add(title)
 
@@ -65,11 +76,7 @@ class Ledger:
 
     def add_artifact(self, artifact: Artifact) -> None:
         """A picture a tool made."""
-        self._opaque.add(artifact.id)
-
-    def add_image(self, id: str) -> None:  # noqa: A002
-        """Image evidence of which only the id is known: it may be cited, and nothing can be checked against it."""
-        self._opaque.add(id)
+        self.pictures[artifact.id] = artifact.kind
 
     def add_passage(self, passage: Passage) -> None:
         """A passage of a source."""
@@ -81,8 +88,25 @@ class Ledger:
 
     def is_image(self, id: str) -> bool:  # noqa: A002
         """Whether an id is evidence of the image."""
-        return any(id in some for some in (self.findings, self.measurements, self.domains, self.cases, self._opaque))
+        return any(id in some for some in (self.findings, self.measurements, self.domains, self.cases, self.pictures))
 
-    def is_opaque(self, ids: Iterable[str]) -> bool:
-        """Whether any of the ids is known by name only."""
-        return any(one in self._opaque for one in ids)
+    def words_of(self, ids: Iterable[str]) -> str:
+        """Everything the records behind some ids say in words, which a sentence that cites them may repeat."""
+        out: list[str] = []
+        for one in ids:
+            if one in self.earlier:
+                out.append("earlier previous prior before then")
+            if one in self.findings:
+                out += [self.findings[one].label, self.notes.get(one, ""), self.sides.get(one, "")]
+            elif one in self.measurements:
+                made = self.measurements[one]
+                out += [made.name, made.method, made.unit]
+            elif one in self.domains:
+                out.append(self.domains[one][0])
+            elif one in self.cases:
+                out.append(f"similar case {self.cases[one].label}")
+            elif one in self.pictures:
+                out.append(f"{self.pictures[one]} picture")
+            elif one in self.passages:
+                out.append(self.passages[one].text)
+        return re.sub(r"[_/]+", " ", " ".join(out))

@@ -22,7 +22,7 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _LABELLED = re.compile(
-    r"\blabel(?:l?ed|s)?(?:\s+as|\s+of)?\s+(?:\"[^\"]*\"|(?:[\w-]+\s+){0,3}?[\w-]+(?=\s*(?:[,;.]|$|\band\b|\bwith\b|\bso\b)))",
+    r"\blabel(?:l?ed|s)?(?:\s+as|\s+of)?\s+(?:\"[^\"]*\"|(?:[\w-]+\s+){0,3}?[\w-]+(?=\s*(?:[,;.(]|$|\band\b|\bwith\b|\bso\b)))",
     re.IGNORECASE,
 )
 _AMONG = re.compile(
@@ -64,6 +64,16 @@ def wrong_about_cases(said: str, cases: Sequence[Case], alone: bool) -> str | No
             return "case_count"
     rest = _NO_COUNT.sub(" ", _AMONG.sub(" ", _COUNTED.sub(" ", said)))
     return "case_count" if alone and _ANY_COUNT.search(rest) else None
+
+
+def without_labels(said: str, cases: Sequence[Case]) -> str:
+    """The sentence without the labels it gives to cases, which say nothing of the image."""
+    words = {re.escape(word) for case in cases for word in case.label.casefold().split()} - {"and", "or"}
+    if not words:
+        return said
+    label = rf'["“]?(?:(?:{"|".join(sorted(words, key=len, reverse=True))})(?![\w-])\s?)+["”]?'
+    listed = rf"(\blabel(?:l?ed|s)?(?:\s+as|\s+of)?)\s+{label}(?:(?:,|,?\s*\b(?:and|or)\b)\s*{label})*"
+    return re.sub(listed, r"\1 ", said, flags=re.IGNORECASE)
 
 
 def _covers(label: str, named: str) -> bool:

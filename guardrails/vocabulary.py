@@ -1,0 +1,111 @@
+"""Which words of a sentence stand neither in its evidence nor among those that only frame a statement.
+
+A disease, a cause or a cure that no list knows is caught here: a word is let through because it is known to be
+harmless, never because it is unknown. The lists are ``data/vocabulary.yaml``.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from guardrails.findings import content_stems, stem
+
+_WORD = re.compile(r"[^\W\d_²³]+")
+_MARKER = re.compile(r"\[[A-Z_]+\]")
+
+
+def foreign_words(said: str, evidence: str, images: Iterable[str], lists: Iterable[str] = ()) -> list[str]:
+    """The words of a sentence that its evidence does not carry, in order.
+
+    ``images`` are the words of the run's images ("chest X-ray"), which allow words for their kind and part of the
+    body; ``lists`` names further lists whose words are allowed: "comparison" and "counts".
+    """
+    there = {*_words(evidence)}
+    known = _stems(there) | _framing() | _of_images(tuple(images))
+    for name in lists:
+        known |= _list(name)
+    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
+
+
+def foreign_to_passage(said: str, passage: str) -> list[str]:
+    """The words of a sentence that are neither in the passage, nor a synonym of one there, nor mere framing."""
+    there = {*_words(passage)}
+    known = _stems(there) | _framing_of_text()
+    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
+
+
+def shared_stems(said: str, passage: str) -> tuple[int, int]:
+    """How many of a sentence's content stems stand in a passage, and how many it has. Synonyms count."""
+    there = {*_words(passage)}
+    known = _stems(there)
+    words = [word for word in _words(said) if content_stems(word) and stem(word) not in _framing_of_text()]
+    return sum(bool(_forms(word) & known or _synonym(word, there)) for word in words), len(words)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text in lower case, in order, each once; a hyphen parts them. Single letters count as words."""
+    bare = re.sub(r"['’]s\b", "", _MARKER.sub(" ", text).lower().replace("x-ray", "xray").replace("n't", " not"))
+    return list(dict.fromkeys(_WORD.findall(bare)))
+
+
+def _synonym(word: str, there: set[str]) -> bool:
+    return any(group & there for group in _synonyms().get(stem(word), ()))
+
+
+def _stems(words: Iterable[str]) -> set[str]:
+    return {form for word in words for form in _forms(word)}
+
+
+@lru_cache(maxsize=8192)
+def _forms(word: str) -> frozenset[str]:
+    """A word, its stem, and itself without a plural's s."""
+    return frozenset({word, stem(word), word.removesuffix("s") if len(word) > 3 else word})
+
+
+@lru_cache(maxsize=64)
+def _of_images(images: tuple[str, ...]) -> frozenset[str]:
+    """What words for the kind and the part of the body the run's images allow."""
+    words = {word for text in images for word in _words(text)}
+    groups = [set(_words(group)) for group in _lists()["modalities"]]
+    allowed = {word for group in groups if group & words for word in group}
+    for first, second, organs in _lists()["organs"]:
+        if {first, second} & words:
+            allowed |= {word for text in organs for word in _words(text)}
+    return frozenset(_stems(allowed | words))
+
+
+@lru_cache(maxsize=1)
+def _framing() -> frozenset[str]:
+    lists = _lists()
+    words = {word for name in ("framing", "more_framing", "stop") for word in _words(lists[name])}
+    return frozenset(_stems(words) - _stems(_words(lists["never"])))
+
+
+@lru_cache(maxsize=1)
+def _framing_of_text() -> frozenset[str]:
+    words = {word for name in ("framing", "stop") for word in _words(_lists()[name])}
+    return frozenset(_stems(words) & _framing() - _stems(_words(_lists()["not_of_text"])))
+
+
+@lru_cache(maxsize=4)
+def _list(name: str) -> frozenset[str]:
+    return frozenset(_stems(_words(_lists()[name])))
+
+
+@lru_cache(maxsize=1)
+def _synonyms() -> dict[str, list[frozenset[str]]]:
+    out: dict[str, list[frozenset[str]]] = {}
+    for line in _lists()["synonyms"]:
+        group = frozenset(_words(line))
+        for word in group:
+            out.setdefault(stem(word), []).append(group)
+    return out
+
+
+@lru_cache(maxsize=1)
+def _lists() -> dict[str, Any]:
+    return dict(yaml.safe_load(files("guardrails").joinpath("data/vocabulary.yaml").read_text(encoding="utf-8")))
