@@ -1,6 +1,7 @@
 """What several rooms' tests share: the folder of shared data, and settings that keep to a test's own folder."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from overread.settings import Settings
 # A machine that does something else at the same time must not fail a property.
 hypothesis_settings.register_profile("house", deadline=None)
 hypothesis_settings.load_profile("house")
+
+# A run in the background of a shell ignores SIGINT, and so would the commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 
