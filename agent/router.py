@@ -82,7 +82,8 @@ def outlines(
         for finding in sorted(present, key=lambda one: -(one.probability or 0))[:MOST_OUTLINES]:
             prompt = _prompt_at(finding, pictures)
             args = {"finding": finding.id, "box": prompt.box, "points": [(one.x, one.y) for one in prompt.points]}
-            outline = Outline(segmenter, prompt, f"the outline at finding {finding.id}", asked=False)
+            place = finding.region.box if finding.region else None
+            outline = Outline(segmenter, prompt, f"the outline at finding {finding.id}", place)
             calls.append(Call(outline, (image,), args))
     return calls
 

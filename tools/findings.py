@@ -170,7 +170,9 @@ def _finding(
     probability, interval = chance
     decision = decide(label, probability)
     picture = Picture(id=f"A{number}", kind="heatmap", pixels=heatmap(cells, shape))
-    region = Region(box=hot_box(cells, shape), artifact=picture.id) if decision == "present" else None
+    # What is not there ("no tumour") has no place.
+    placed = decision == "present" and not label.name.startswith("no ")
+    region = Region(box=hot_box(cells, shape), artifact=picture.id) if placed else None
     finding = Finding(
         id=f"F{number}",
         label=label.name,

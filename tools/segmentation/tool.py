@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 from overread.cards import ModelCard
 from overread.domains import covers, words_for
+from overread.records import Box
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.errors import ToolError
 from tools.measurements import measure_mask
 from tools.segmentation.predictor import Segmenter
 from tools.segmentation.prompts import Prompt
 from tools.segmentation.uncertainty import perturbation_of, with_uncertainty
+
+LEAST_INSIDE = 0.5
+"""The part of an outline that must lie in the place of the finding it was drawn for."""
 
 TOLD = ("area", "longest axis", "short axis", "mean intensity")
 """The measurements that are told of an outline."""
@@ -18,15 +22,16 @@ TOLD = ("area", "longest axis", "short axis", "mean intensity")
 class Outline:
     """Outlines what one prompt points at. Implements ``Tool``.
 
-    ``what`` names the outline in the names of its measurements: "the outline in the box". ``asked`` says
-    that a person asked for it: then it is drawn also when it is in doubt.
+    ``what`` names the outline in the names of its measurements: "the outline in the box". ``place`` is the
+    box of the finding that it is drawn for: nothing is drawn that is in doubt or lies mostly elsewhere. Without
+    one a person asked for it, and it is drawn also when it is in doubt.
     """
 
-    def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str, asked: bool = True) -> None:
+    def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str, place: Box | None = None) -> None:
         self._segmenter = segmenter
         self._prompt = prompt
         self._what = what
-        self._asked = asked
+        self._place = place
 
     @property
     def name(self) -> str:
@@ -57,8 +62,14 @@ class Outline:
         found = with_uncertainty(self._segmenter.set_image(image.display), self._prompt, how)
         if not found.mask.any():
             return ToolOutput(reason="no object was found there, so nothing was outlined")
-        if found.distrust and not self._asked:
-            return ToolOutput(reason="the outline is in doubt, so nothing was drawn or measured")
+        if self._place is not None:
+            x0, y0, x1, y1 = self._place
+            if found.distrust:
+                return ToolOutput(reason="the outline is in doubt, so nothing was drawn or measured")
+            if found.mask[y0:y1, x0:x1].sum() < LEAST_INSIDE * found.mask.sum():
+                return ToolOutput(
+                    reason="the outline lies mostly beside the place of the finding, so nothing was drawn"
+                )
         title = f"{self._what}, in doubt" if found.distrust else self._what
         pictures = (
             Picture(id="A1", kind="mask", pixels=found.mask, title=title),

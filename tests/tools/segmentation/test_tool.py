@@ -50,9 +50,21 @@ def test_what_nobody_asked_for_is_not_drawn_when_in_doubt(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, MASK, distrust=True)
-    (output,) = Outline(segmenter, Prompt((20, 10, 60, 30)), "it", asked=False).run([image()])
+    (output,) = Outline(segmenter, Prompt((20, 10, 60, 30)), "it", place=(20, 10, 60, 30)).run([image()])
     assert output.pictures == output.measurements == ()
     assert "in doubt" in (output.reason or "")
+
+
+def test_what_lies_beside_its_finding_is_not_drawn(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, MASK, distrust=False)
+    rows, columns = MASK.any(1).nonzero()[0], MASK.any(0).nonzero()[0]
+    around = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    (drawn,) = Outline(segmenter, Prompt(around), "it", place=around).run([image()])
+    assert drawn.pictures
+    corner = (around[0], around[1], around[0] + 2, around[1] + 2)
+    (output,) = Outline(segmenter, Prompt(around), "it", place=corner).run([image()])
+    assert output.pictures == output.measurements == ()
+    assert "beside" in (output.reason or "")
 
 
 def test_an_empty_outline_is_told(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
