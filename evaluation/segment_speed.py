@@ -3,15 +3,12 @@
 Each figure is a median on this machine; the ratio to the baseline of the same run says more than the seconds.
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.speed import Timing
+from evaluation.speed import Timing, median_seconds
 from overread.cards import find_cards
 from tools.segmentation.checkpoints import load_network, promptable
 from tools.segmentation.predictor import Segmenter
@@ -71,8 +68,8 @@ def measure_segmenting(repeats: int = 5) -> list[Timing]:
     def doubtful() -> None:
         with_uncertainty(looked, prompt, perturbation_of(segmenter))
 
-    times = {once: _median(once, repeats) for once in (look, plain_look, ask, plain_ask, many, plain_many_again)}
-    times |= {once: _median(once, repeats) for once in (plain_many, doubtful)}
+    times = {once: median_seconds(once, repeats) for once in (look, plain_look, ask, plain_ask, many, plain_many_again)}
+    times |= {once: median_seconds(once, repeats) for once in (plain_many, doubtful)}
     again = f"SamPredictor, {PROMPTS} boxes, set_image before each"
     return [
         Timing("look at an image", times[look], EMBED_BAR_S, "SamPredictor.set_image", times[plain_look]),
@@ -90,13 +87,3 @@ def drawn_image() -> NDArray[np.uint8]:
     disc = 90.0 * ((y - 225) ** 2 + (x - 200) ** 2 < 100**2)
     grey = (60 + disc + rng.normal(0, 12, (SIDE, SIDE))).clip(0, 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _median(once: Callable[[], None], repeats: int) -> float:
-    once()
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        once()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)

@@ -70,6 +70,18 @@ def synthetic_image(path: Path) -> Path:
     return path
 
 
+def median_seconds(once: Callable[[], object], repeats: int) -> float:
+    """The median time of ``once`` in seconds, after one call that is not counted."""
+
+    def timed() -> float:
+        begun = time.perf_counter()
+        once()
+        return time.perf_counter() - begun
+
+    once()
+    return _median(timed, repeats)
+
+
 def _median(once: Callable[[], float], repeats: int) -> float:
     return statistics.median(once() for _ in range(repeats))
 

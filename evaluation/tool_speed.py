@@ -4,22 +4,21 @@ Each time is a median an image on this machine; the ratio to the baseline of the
 """
 
 import os
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.speed import Timing, synthetic_image
+from evaluation.speed import Timing, median_seconds, synthetic_image
 from overread.cards import find_cards
 from overread.records import Context
-from tools.contract import ToolImage
-from tools.domain import domain_identifier
+from tools.contract import Tool, ToolImage
+from tools.domain import DomainIdentifier, domain_identifier
 from tools.registry import ToolRegistry
 
 BATCH = 16
@@ -44,26 +43,32 @@ def measure_tools(repeats: int = 5) -> list[Timing]:
     images = [np.roll(image, 7 * number, axis=1) for number in range(BATCH)]
     identifier, registry = domain_identifier(), ToolRegistry(find_cards())
     plain = _plain_clip()
-    one = _median(lambda: plain(images[:1]), repeats)
-    loop = _median(lambda: plain(images), repeats) / BATCH
+    one = median_seconds(lambda: plain(images[:1]), repeats)
+    loop = median_seconds(lambda: plain(images), repeats) / BATCH
     timings = [
-        Timing("domain, one image", _median(lambda: identifier.identify(images[:1]), repeats), None, _PLAIN, one),
-        Timing("domain, a batch", _median(lambda: identifier.identify(images), repeats) / BATCH, None, _PLAIN, loop),
+        Timing(
+            "domain, one image", median_seconds(lambda: identifier.identify(images[:1]), repeats), None, _PLAIN, one
+        ),
+        Timing(
+            "domain, a batch", median_seconds(lambda: identifier.identify(images), repeats) / BATCH, None, _PLAIN, loop
+        ),
     ]
     for domain in ("xray/chest", "mr/brain", "dermoscopy"):
         tools = [tool for tool in registry.tools_for(domain) if tool.card.task == "classification"]
         shown = [ToolImage(display=picture, domain=domain, context=PATIENT) for picture in images]
 
-        def both(tools=tools, shown=shown, count: int = 1) -> None:  # type: ignore[no-untyped-def]
-            identifier.identify([one.display for one in shown[:count]])
-            for tool in tools:
-                tool.run(shown[:count])
-
-        single = _median(both, repeats)
-        batch = _median(lambda both=both: both(count=BATCH), repeats) / BATCH  # type: ignore[misc]
+        both = partial(_identified_and_examined, identifier, tools)
+        single = median_seconds(partial(both, shown[:1]), repeats)
+        batch = median_seconds(partial(both, shown), repeats) / BATCH
         timings.append(Timing(f"domain and findings, {domain}", single, BAR_S, _PLAIN, one))
         timings.append(Timing("the same, a batch", batch, BAR_S, _PLAIN, loop))
     return timings
+
+
+def _identified_and_examined(identifier: DomainIdentifier, tools: Sequence[Tool], shown: Sequence[ToolImage]) -> None:
+    identifier.identify([one.display for one in shown])
+    for tool in tools:
+        tool.run(shown)
 
 
 _PLAIN = "open_clip ViT-B-32 loop"
@@ -97,13 +102,3 @@ def memory_of_ask() -> float:
     if process.returncode:
         raise RuntimeError("overread ask did not end well; run overread doctor")
     return used.ru_maxrss / 1024
-
-
-def _median(once: Callable[[], object], repeats: int) -> float:
-    once()
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        once()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)
