@@ -15,6 +15,9 @@ from tools.segmentation.uncertainty import perturbation_of, with_uncertainty
 LEAST_INSIDE = 0.5
 """The part of an outline that must lie in the place of the finding it was drawn for."""
 
+MOST_OF_IMAGE = 0.25
+"""The largest part of an image that the outline of a finding may cover: more is the body, not something in it."""
+
 TOLD = ("area", "longest axis", "short axis", "mean intensity")
 """The measurements that are told of an outline."""
 
@@ -23,8 +26,8 @@ class Outline:
     """Outlines what one prompt points at. Implements ``Tool``.
 
     ``what`` names the outline in the names of its measurements: "the outline in the box". ``place`` is the
-    box of the finding that it is drawn for: nothing is drawn that is in doubt or lies mostly elsewhere. Without
-    one a person asked for it, and it is drawn also when it is in doubt.
+    box of the finding that it is drawn for: nothing is drawn that is in doubt, lies mostly elsewhere or takes
+    up much of the image. Without one a person asked for it, and it is drawn also when it is in doubt.
     """
 
     def __init__(self, segmenter: Segmenter, prompt: Prompt, what: str, place: Box | None = None) -> None:
@@ -66,6 +69,10 @@ class Outline:
             x0, y0, x1, y1 = self._place
             if found.distrust:
                 return ToolOutput(reason="the outline is in doubt, so nothing was drawn or measured")
+            if found.mask.mean() > MOST_OF_IMAGE:
+                return ToolOutput(
+                    reason="the outline takes up too much of the image to be a finding; nothing was drawn"
+                )
             if found.mask[y0:y1, x0:x1].sum() < LEAST_INSIDE * found.mask.sum():
                 return ToolOutput(
                     reason="the outline lies mostly beside the place of the finding, so nothing was drawn"

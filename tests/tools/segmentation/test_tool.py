@@ -67,6 +67,14 @@ def test_what_lies_beside_its_finding_is_not_drawn(segmenter: Segmenter, monkeyp
     assert "beside" in (output.reason or "")
 
 
+def test_what_takes_up_much_of_the_image_is_no_finding(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, MASK | True, distrust=False)
+    height, width = MASK.shape
+    (output,) = Outline(segmenter, Prompt((20, 10, 60, 30)), "it", place=(0, 0, width, height)).run([image()])
+    assert output.pictures == output.measurements == ()
+    assert "too much" in (output.reason or "")
+
+
 def test_an_empty_outline_is_told(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, MASK & False, distrust=True)
     (output,) = Outline(segmenter, Prompt((20, 10, 60, 30)), "it").run([image()])
