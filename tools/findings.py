@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
-from overread.domains import covers, words_for
 from overread.errors import CardError
 from overread.records import Finding, Region
+from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.describers import DESCRIBERS, described_layer
 from tools.domain import flat
-from tools.errors import ToolError
 from tools.networks import activation_network, square
 from tools.weights import fill, read_weights
 
@@ -86,14 +85,12 @@ class Findings:
         Raises ``ToolError`` for an image of a domain the card does not name, ``CardError`` for weights
         that are missing or altered.
         """
-        for image in images:
-            if not any(covers(named, image.domain) for named in self.card.domains):
-                raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
+        check_domains(self.card, images)
         misfits = [_EMPTY if flat(image.display) else self.card.population.misfit(image.context) for image in images]
         fitting = [image.display for image, misfit in zip(images, misfits, strict=True) if misfit is None]
         maps = iter(self.maps(fitting))
         return [
-            self._unfit(misfit) if misfit is not None else self._output(image.display.shape[:2], next(maps))
+            undecided(self.card, misfit) if misfit is not None else self._output(image.display.shape[:2], next(maps))
             for image, misfit in zip(images, misfits, strict=True)
         ]
 
@@ -146,13 +143,6 @@ class Findings:
                     layer = described_layer(labels, self._describer.count, self._centres)
                     self._layer = fill(layer, tensors, "described.", self.name)
             return self._networks
-
-    def _unfit(self, misfit: str) -> ToolOutput:
-        findings = tuple(
-            Finding(id=f"F{k}", label=label.name, probability=None, decision="indeterminate")
-            for k, label in enumerate(self.card.labels, 1)
-        )
-        return ToolOutput(findings=findings, reason=misfit)
 
     def _output(self, shape: tuple[int, ...], maps: Floats) -> ToolOutput:
         findings, pictures = [], []

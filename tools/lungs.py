@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overread.cards import CardFile, ModelCard
-from overread.domains import covers, words_for
 from overread.errors import CardError
 from overread.records import Context, Measurement
+from tools.admission import check_domains
 from tools.contract import Picture, ToolImage, ToolOutput
-from tools.errors import ToolError
 from tools.findings import grey_square
 from tools.segmentation.uncertainty import doubt, entropy
 from tools.segmentation.window import paste, whole
@@ -92,9 +91,7 @@ class Lungs:
         Raises ``ToolError`` for an image of a domain the card does not name, ``CardError`` for weights
         that are missing or altered.
         """
-        for image in images:
-            if not any(covers(named, image.domain) for named in self.card.domains):
-                raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
+        check_domains(self.card, images)
         drawn = [not self._outside(image.context) for image in images]
         logits = iter(self.logits([image.display for image, draw in zip(images, drawn, strict=True) if draw]))
         return [

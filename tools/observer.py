@@ -21,8 +21,8 @@ from overread.catalogue import check_address, is_loopback
 from overread.domains import covers
 from overread.errors import CardError, CatalogueError
 from overread.records import Finding
+from tools.admission import check_domains
 from tools.calibration import LogisticCalibration, decide, read_label_maps
-from tools.classifiers.classifier import check_domains
 from tools.contract import ToolImage, ToolOutput
 from tools.errors import ToolError
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
-from overread.domains import covers, words_for
 from overread.errors import CardError
 from overread.records import Box, Finding, Region
+from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.classifiers.preparation import Preparation, read_preparation
 from tools.contract import Picture, ToolImage, ToolOutput
@@ -179,19 +179,3 @@ def log_odds(outputs: Floats, kind: Kind) -> Floats:
     chance = values.clip(1e-7, 1 - 1e-7)
     out: Floats = np.log(chance / (1 - chance)).astype(np.float32)
     return out
-
-
-def check_domains(card: ModelCard, images: Sequence[ToolImage]) -> None:
-    """Raise ``ToolError`` for an image of a domain the card does not name."""
-    for image in images:
-        if not any(covers(named, image.domain) for named in card.domains):
-            raise ToolError(f"{card.name} may not run on a {words_for(image.domain)}; its card does not name it")
-
-
-def undecided(card: ModelCard, reason: str) -> ToolOutput:
-    """An output that decides nothing, for a reason."""
-    findings = tuple(
-        Finding(id=f"F{number}", label=label.name, probability=None, decision="indeterminate")
-        for number, label in enumerate(card.labels, 1)
-    )
-    return ToolOutput(findings=findings, reason=reason)

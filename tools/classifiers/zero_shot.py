@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, ModelCard
 from overread.records import Finding
+from tools.admission import check_domains, undecided
 from tools.calibration import decide, read_label_maps
-from tools.classifiers.classifier import check_domains, undecided
 from tools.classifiers.clip import Clip
 from tools.concepts import Concept, concepts_for
 from tools.contract import ToolImage, ToolOutput

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from overread.cards import ModelCard
-from overread.domains import covers, words_for
 from overread.records import Box
+from tools.admission import check_domains
 from tools.contract import Picture, ToolImage, ToolOutput
-from tools.errors import ToolError
 from tools.measurements import measure_mask
 from tools.segmentation.predictor import Segmenter
 from tools.segmentation.prompts import Prompt
@@ -54,10 +53,8 @@ class Outline:
         Raises ``PromptError`` for a prompt outside an image, ``ToolError`` for an image of a domain the
         card does not allow, ``CardError`` for weights that are missing or altered.
         """
-        allowed = self.card.domains
-        for image in images:
-            if allowed and not any(covers(named, image.domain) for named in allowed):
-                raise ToolError(f"{self.name} may not run on a {words_for(image.domain)}; its card does not name it")
+        if self.card.domains:
+            check_domains(self.card, images)
         return [self._output(image) for image in images]
 
     def _output(self, image: ToolImage) -> ToolOutput:
