@@ -7,11 +7,11 @@ says nothing is not supported.
 import re
 from functools import lru_cache
 
-from guardrails.findings import Stance, label_words
+from guardrails.findings import Stance
 from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.ledger import Ledger
 from guardrails.rules import claim_rules, rule
-from overread.records import Finding
+from overread.records import Finding, label_words
 
 OPPOSITES = {
     "left": "right", "right": "left", "upper": "lower", "lower": "upper", "superior": "inferior",

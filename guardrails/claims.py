@@ -10,7 +10,7 @@ import re
 
 from guardrails.attributes import wrong_attribute
 from guardrails.comparison import compared, wrong_about_change
-from guardrails.findings import Stance, core, same_finding, says_absence, turned
+from guardrails.findings import Stance, core, same_finding, turned
 from guardrails.hallucination import kind_of
 from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.ledger import Ledger, cited_ids, without_citations
@@ -22,7 +22,7 @@ from guardrails.quotation import is_quoted, wrong_quotation
 from guardrails.rules import rule, rule_list
 from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
 from guardrails.vocabulary import foreign_words
-from overread.records import Claim, Finding
+from overread.records import Claim, Finding, says_absence
 
 
 def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None) -> Claim:

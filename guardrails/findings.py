@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from guardrails.rules import claim_rules, rule
+from overread.records import label_words, says_absence
 
 Stance = Literal["present", "absent", "undecided"]
 
@@ -67,21 +68,11 @@ def polarity(said: str, label: str) -> Stance | None:
     return None
 
 
-def says_absence(label: str) -> bool:
-    """Whether a label itself says that something is not there: "no tumour"."""
-    return label_words(label).startswith("no ")
-
-
 def turned(stance: Stance | None) -> Stance | None:
     """What is said of "no tumour" by what is said of the tumour."""
     if stance == "present":
         return "absent"
     return "present" if stance == "absent" else stance
-
-
-def label_words(label: str) -> str:
-    """A label in words: ``pleural_effusion`` is "pleural effusion"."""
-    return re.sub(r"[_\-/]+", " ", label).strip().lower()
 
 
 def stands_alone(said: str, passage: str, least: float = 0.5) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
 from overread.errors import CardError
-from overread.records import Finding, Region
+from overread.records import Finding, Region, says_absence
 from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
@@ -161,7 +161,7 @@ def _finding(
     decision = decide(label, probability)
     picture = Picture(id=f"A{number}", kind="heatmap", pixels=heatmap(cells, shape))
     # What is not there ("no tumour") has no place.
-    placed = decision == "present" and not label.name.startswith("no ")
+    placed = decision == "present" and not says_absence(label.name)
     region = Region(box=hot_box(cells, shape), artifact=picture.id) if placed else None
     finding = Finding(
         id=f"F{number}",

@@ -5,10 +5,14 @@ The first part of the path chooses how it behaves: ``http://127.0.0.1:PORT/break
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from agent.assistant import Assistant
+from agent.parts import Parts
+from overread.settings import Settings
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -99,3 +103,16 @@ def llm_server() -> Iterator[FakeServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    """The parts of an assistant without a language model, read once."""
+    return Parts(Settings(llm_base_url=None))
+
+
+@pytest.fixture
+async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
+    """An assistant with a state of its own."""
+    async with Assistant(own_settings, parts) as made:
+        yield made

@@ -13,11 +13,6 @@ from overread.settings import Settings
 QUESTION = "What is pneumonia, and how is it confirmed?"
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings())
-
-
 async def ask(own: Settings, parts: Parts, url: str, question: str = QUESTION, **more: Any) -> list[Event]:
     settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 0.5, "llm_stall_s": 0.5})
     async with Assistant(settings, parts) as assistant:
