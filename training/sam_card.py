@@ -168,6 +168,7 @@ def finish(network: "nn.Module", pictures: Sequence[Outlined], out: Path) -> Non
         "kind": "prompt-perturbation",
         "jitter": how.jitter,
         "prompts": how.prompts,
+        "filled": list(how.filled),
         "distrust_from": round(cut, 4),
         "fitted_on": f"{len(kept_back)} objects of learning sets' pictures kept back, Dice below {LOW_DICE}",
     }
