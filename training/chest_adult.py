@@ -208,6 +208,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
             age_bands=("adult", "elderly"), views=("AP", "PA"), note="Patients of one hospital in the United States."
         ),
         experimental=True,
+        localises=False,
         architecture="activation-resnet",
         input={"size": SIZE, "widths": list(WIDTHS), "depths": list(DEPTHS), "members": 1},
         labels=tuple(labels),
@@ -256,7 +257,8 @@ LIMITS = (
     "Experimental: a few hundred films of one hospital, with labels mined from reports, some of them wrong.",
     "In its data every abnormal film carries the label pneumonia; it was chosen so, and no hospital is like that.",
     "A probability holds where half of the patients have the finding; where fewer have it, it is too high.",
-    "No figure on another hospital is known. The heatmap shows what moved the score; it is not an outline of disease.",
+    "No figure on another hospital is known. The heatmap shows what moved the score, not where disease is: its peak"
+    " lies in a radiologist's box hardly more often than a point drawn anywhere, so a finding gets no place.",
 )
 
 
