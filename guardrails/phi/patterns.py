@@ -1,10 +1,11 @@
 """The clinical patterns of ``data/patterns.yaml``, compiled once, and how they are run over a text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from guardrails.errors import RuleFileError
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
+from guardrails.phi.starts import Starts, heads_of
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,30 @@ class ClinicalPattern:
 
     def find(self, text: str) -> Iterator[Span]:
         """Every match in a folded text: the group ``x``, else the whole match."""
-        if self.need is not None and self.need.search(text) is None:
-            return
+        if self.need is None or self.need.search(text) is not None:
+            yield from self._spans(text, self.regex.finditer(text))
+
+    def find_at(self, text: str, starts: Iterable[int]) -> Iterator[Span]:
+        """As ``find``, when every match begins at one of ``starts``, which are in order."""
+        matches = self._matches_at(text, starts)
+        first = next(matches, None)
+        if first is not None and self._needed_in(text, first.start()):
+            yield from self._spans(text, chain((first,), matches))
+
+    def _needed_in(self, text: str, likely: int) -> bool:
+        """Whether ``need`` is found in a text; it is looked for from ``likely`` on first."""
+        return self.need is None or bool(self.need.search(text, likely) or self.need.search(text))
+
+    def _matches_at(self, text: str, starts: Iterable[int]) -> Iterator[re.Match[str]]:
+        behind = 0
+        for start in starts:
+            if start >= behind and (match := self.regex.match(text, start)) is not None:
+                behind = match.end()
+                yield match
+
+    def _spans(self, text: str, matches: Iterable[re.Match[str]]) -> Iterator[Span]:
         group = "x" if "x" in self.regex.groupindex else 0
-        for match in self.regex.finditer(text):
+        for match in matches:
             start, end = match.span(group)
             if end - start < self.least or (self.drop is not None and self.drop.match(text, end)):
                 continue
@@ -54,9 +76,22 @@ class ClinicalPatterns:
     def spans(self, text: str) -> list[Span]:
         """Where identity stands, in offsets of ``text``, in order and without overlap."""
         folded = fold(text)
-        found = [span for pattern in self._patterns for span in pattern.find(folded.text)]
+        if folded.text.isascii():
+            found = [span for some in self._found_in(folded.text) for span in some]
+        else:
+            found = [span for pattern in self._patterns for span in pattern.find(folded.text)]
         found = [span for span in found if _EVIDENCE.search(folded.text, span.start, span.end) is None]
         return merge(Span(*folded.span(span.start, span.end), span.kind) for span in found)
+
+    def _found_in(self, text: str) -> Iterator[Iterator[Span]]:
+        """What each pattern finds in an ASCII text, in the order of the patterns. Others must be searched whole:
+        what ignoring case means beyond ASCII, ``guardrails.phi.starts`` does not know.
+        """
+        starts = _read_starts()
+        at = starts.places(text)
+        for n in sorted((*at, *starts.everywhere)):
+            pattern = self._patterns[n]
+            yield pattern.find_at(text, at[n]) if n in at else pattern.find(text)
 
 
 _EVIDENCE = re.compile(r"\[[A-Z]\d{1,4}(?:[,;] ?[A-Z]\d{1,4})*\]")
@@ -84,6 +119,11 @@ def _read_patterns() -> tuple[ClinicalPattern, ...]:
         except (re.error, KeyError) as error:
             raise RuleFileError(f"patterns.yaml: a pattern of kind {entry.get('kind')!r} is wrong: {error}") from None
     return tuple(patterns)
+
+
+@lru_cache(maxsize=1)
+def _read_starts() -> Starts:
+    return Starts([heads_of(pattern.regex) for pattern in _read_patterns()])
 
 
 def _parts(parts: dict[str, str | list[str]], words: dict[str, str]) -> dict[str, str]:
