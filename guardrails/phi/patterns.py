@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
-from itertools import chain
 from typing import Any
 
 import yaml
@@ -13,7 +12,7 @@ import yaml
 from guardrails.errors import RuleFileError
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
-from guardrails.phi.starts import Starts, heads_of
+from guardrails.phi.starts import Starts
 
 
 @dataclass(frozen=True)
@@ -32,34 +31,40 @@ class ClinicalPattern:
 
     def find(self, text: str) -> Iterator[Span]:
         """Every match in a folded text: the group ``x``, else the whole match."""
-        if self.need is None or self.need.search(text) is not None:
-            yield from self._spans(text, self.regex.finditer(text))
+        if self.need is not None and self.need.search(text) is None:
+            return
+        for match in self.regex.finditer(text):
+            span = self._span(text, match)
+            if span is not None:
+                yield span
 
-    def find_at(self, text: str, starts: Iterable[int]) -> Iterator[Span]:
+    def find_at(self, text: str, starts: Iterable[int]) -> list[Span]:
         """As ``find``, when every match begins at one of ``starts``, which are in order."""
-        matches = self._matches_at(text, starts)
-        first = next(matches, None)
-        if first is not None and self._needed_in(text, first.start()):
-            yield from self._spans(text, chain((first,), matches))
-
-    def _needed_in(self, text: str, likely: int) -> bool:
-        """Whether ``need`` is found in a text; it is looked for from ``likely`` on first."""
-        return self.need is None or bool(self.need.search(text, likely) or self.need.search(text))
-
-    def _matches_at(self, text: str, starts: Iterable[int]) -> Iterator[re.Match[str]]:
-        behind = 0
+        found: list[Span] = []
+        needed, behind = self.need is None, 0
         for start in starts:
-            if start >= behind and (match := self.regex.match(text, start)) is not None:
-                behind = match.end()
-                yield match
-
-    def _spans(self, text: str, matches: Iterable[re.Match[str]]) -> Iterator[Span]:
-        group = "x" if "x" in self.regex.groupindex else 0
-        for match in matches:
-            start, end = match.span(group)
-            if end - start < self.least or (self.drop is not None and self.drop.match(text, end)):
+            if start < behind or (match := self.regex.match(text, start)) is None:
                 continue
-            yield Span(start, end, self.kind)
+            # What a pattern needs mostly stands where it matches, so it is looked for there first.
+            if not needed and self.need is not None:
+                if self.need.search(text, start) is None and self.need.search(text) is None:
+                    return []
+                needed = True
+            behind = match.end()
+            span = self._span(text, match)
+            if span is not None:
+                found.append(span)
+        return found
+
+    @cached_property
+    def _group(self) -> str | int:
+        return "x" if "x" in self.regex.groupindex else 0
+
+    def _span(self, text: str, match: re.Match[str]) -> Span | None:
+        start, end = match.span(self._group)
+        if end - start < self.least or (self.drop is not None and self.drop.match(text, end)):
+            return None
+        return Span(start, end, self.kind)
 
 
 class ClinicalPatterns:
@@ -76,22 +81,27 @@ class ClinicalPatterns:
     def spans(self, text: str) -> list[Span]:
         """Where identity stands, in offsets of ``text``, in order and without overlap."""
         folded = fold(text)
-        if folded.text.isascii():
-            found = [span for some in self._found_in(folded.text) for span in some]
-        else:
-            found = [span for pattern in self._patterns for span in pattern.find(folded.text)]
-        found = [span for span in found if _EVIDENCE.search(folded.text, span.start, span.end) is None]
-        return merge(Span(*folded.span(span.start, span.end), span.kind) for span in found)
+        found = self._found_in(folded.text)
+        if found and "[" in folded.text:
+            found = [span for span in found if _EVIDENCE.search(folded.text, span.start, span.end) is None]
+        if folded.at is not None:
+            found = [Span(*folded.span(span.start, span.end), span.kind) for span in found]
+        return merge(found)
 
-    def _found_in(self, text: str) -> Iterator[Iterator[Span]]:
-        """What each pattern finds in an ASCII text, in the order of the patterns. Others must be searched whole:
-        what ignoring case means beyond ASCII, ``guardrails.phi.starts`` does not know.
+    def _found_in(self, text: str) -> list[Span]:
+        """What each pattern finds in a folded text, in the order of the patterns.
+
+        What ignoring case means beyond ASCII, ``guardrails.phi.starts`` does not know: other texts are searched whole.
         """
+        if not text.isascii():
+            return [span for pattern in self._patterns for span in pattern.find(text)]
         starts = _read_starts()
         at = starts.places(text)
+        found: list[Span] = []
         for n in sorted((*at, *starts.everywhere)):
             pattern = self._patterns[n]
-            yield pattern.find_at(text, at[n]) if n in at else pattern.find(text)
+            found += pattern.find_at(text, at[n]) if n in at else pattern.find(text)
+        return found
 
 
 _EVIDENCE = re.compile(r"\[[A-Z]\d{1,4}(?:[,;] ?[A-Z]\d{1,4})*\]")
@@ -123,7 +133,7 @@ def _read_patterns() -> tuple[ClinicalPattern, ...]:
 
 @lru_cache(maxsize=1)
 def _read_starts() -> Starts:
-    return Starts([heads_of(pattern.regex) for pattern in _read_patterns()])
+    return Starts([pattern.regex for pattern in _read_patterns()])
 
 
 def _parts(parts: dict[str, str | list[str]], words: dict[str, str]) -> dict[str, str]:

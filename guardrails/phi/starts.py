@@ -8,21 +8,22 @@ missed; a pattern of which too little is known is told as ``None`` and searched 
 
 import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 _MOST_READ = 4000
-_PREFIX = 3
+_PREFIX = 2
 """How many letters of a beginning that is no whole word are looked up."""
-_LONGEST = (24, _PREFIX)
+_LONGEST = (24, 3)
 """How many letters of a beginning are read, and how many where that makes too many of them."""
 _FEW = 3
 """Classes of more characters are not followed further."""
 _MORE, _END = "\n", "\r"
 """What stands behind a key that is the beginning of a word, and behind one that is a whole word."""
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_NAMED = re.compile(r"\(\?P([<=])(\w+)")
+_TOKEN = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_\s]")
 
 Node = tuple[Any, Any, bool]
 """What the parser gives, an operation and its argument, and whether case is ignored there."""
@@ -42,12 +43,10 @@ class Head:
 
 
 class Starts:
-    """An index from words to the patterns that can begin with them. Stateless after it is made, and thread-safe.
+    """An index from words to the patterns that can begin with them. Stateless after it is made, and thread-safe."""
 
-    ``heads`` holds what each pattern can begin with, or ``None`` where that is not known.
-    """
-
-    def __init__(self, heads: Sequence[frozenset[Head] | None]) -> None:
+    def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
+        heads = [heads_of(pattern) for pattern in patterns]
         useful = [None if some is None or _too_common(some) else some for some in heads]
         self.everywhere = tuple(n for n, some in enumerate(useful) if some is None)
         """The patterns that must be searched for in the whole text."""
@@ -56,26 +55,50 @@ class Starts:
             for head in some or ():
                 for key in _keys(head):
                     keys.setdefault(key, set()).add(n)
-        self._groups = sorted({tuple(sorted(some)) for some in keys.values()})
-        """Patterns that a word can begin, as there are: words that can begin the same patterns share one."""
-        number = {group: n for n, group in enumerate(self._groups)}
-        self._group = {key: number[tuple(sorted(some))] for key, some in keys.items()}
+        gates = {kind: _gate(patterns, keys, kind) for kind in (str.isdigit, str.isupper)}
+        self._groups = {
+            key: _Group(
+                tuple(sorted(some)),
+                next((gate for kind, gate in gates.items() if len(key) == 1 and kind(key)), None),
+            )
+            for key, some in keys.items()
+        }
 
     def places(self, text: str) -> dict[int, list[int]]:
         """For each pattern that can begin somewhere in an ASCII text: the offsets, in order, without any twice."""
-        group = self._group.get
-        by_group: dict[int, list[int]] = {}
-        for match in _TOKEN.finditer(text):
-            word = match[0]
-            lower = word.lower()
-            for hit in (group(word[0]), group(lower[:2] + _MORE), group(lower[:3] + _MORE), group(lower + _END)):
-                if hit is not None:
-                    by_group.setdefault(hit, []).append(match.start())
+        group = self._groups.get
+        find = text.find
         found: dict[int, list[int]] = {}
-        for hit, places in by_group.items():
-            for n in self._groups[hit]:
-                found[n] = sorted({*found[n], *places}) if n in found else places
+        at = 0
+        for word, lower in zip(_TOKEN.findall(text), _TOKEN.findall(text.lower()), strict=True):
+            at = find(word, at)
+            for hit in (group(word[0]), group(lower[:_PREFIX] + _MORE), group(lower + _END)):
+                if hit is not None and (hit.gate is None or hit.gate.match(text, at) is not None):
+                    for n in hit.patterns:
+                        places = found.setdefault(n, [])
+                        if not places or places[-1] != at:
+                            places.append(at)
+            at += len(word)
         return found
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Patterns that the same words can begin. ``gate`` matches where one of them does, which is seldom."""
+
+    patterns: tuple[int, ...]
+    gate: re.Pattern[str] | None
+
+
+def _gate(
+    patterns: Sequence[re.Pattern[str]], keys: dict[str, set[int]], kind: Callable[[str], bool]
+) -> re.Pattern[str]:
+    """One expression that matches wherever any pattern does that a character of a kind can begin."""
+    joined = []
+    for n in sorted({n for key, some in keys.items() if len(key) == 1 and kind(key) for n in some}):
+        own = _NAMED.sub(rf"(?P\g<1>\g<2>_{n}", patterns[n].pattern)
+        joined.append(f"(?i:{own})" if patterns[n].flags & re.IGNORECASE else f"(?:{own})")
+    return re.compile("|".join(joined) or r"(?!)")
 
 
 def _keys(head: Head) -> Iterator[str]:
@@ -83,8 +106,8 @@ def _keys(head: Head) -> Iterator[str]:
     text = head.text
     if head.whole and (_of_word(text[0]) or len(text) > 1):
         yield text.lower() + _END
-    elif len(text) == 1:
-        yield from {text.lower(), text.upper()} if head.folded else {text}
+    elif len(text) < _PREFIX or text[0].isdigit():
+        yield from {text[0].lower(), text[0].upper()} if head.folded else {text[0]}
     else:
         yield text[:_PREFIX].lower() + _MORE
 
@@ -145,9 +168,14 @@ class _Reading:
             if most > 0:
                 again = ((op, (max(least - 1, 0), most - 1, inner), fold),) if most > 1 else ()
                 yield from self.heads((*_nodes(inner, fold), *again, *rest), text, folded, bounded)
+        elif op == "ASSERT_NOT" and _no_word(argument):
+            if text and argument[0] == 1:
+                yield Head(text, True, folded)
+            else:
+                yield from self.heads(rest, text, folded, bounded or not text)
         elif op in ("ASSERT", "ASSERT_NOT"):
-            begins = bounded or (not text and op == "ASSERT_NOT" and _no_word_before(argument))
-            yield from self.heads(rest, text, folded, begins)
+            ahead = self._ahead(argument, fold, text, folded) if op == "ASSERT" and text else ()
+            yield from ahead or self.heads(rest, text, folded, bounded)
         elif op == "AT" and str(argument) == "AT_BOUNDARY":
             if text:
                 yield Head(text, True, folded)
@@ -155,6 +183,12 @@ class _Reading:
                 yield from self.heads(rest, text, folded, True)
         else:
             yield _begun(text, folded)
+
+    def _ahead(self, argument: tuple[int, Any], fold: bool, text: str, folded: bool) -> Sequence[Head]:
+        """What a condition on the following characters says, where it says that the word ends."""
+        direction, inner = argument
+        found = list(self.heads(_nodes(inner, fold), text, folded, True)) if direction == 1 else []
+        return found if all(head.whole for head in found) else ()
 
     def _after(
         self, chars: set[str] | None, fold: bool, rest: tuple[Node, ...], text: str, folded: bool, bounded: bool
@@ -208,9 +242,10 @@ def _members(argument: Any) -> set[str] | None:
     return chars
 
 
-def _no_word_before(argument: tuple[int, Any]) -> bool:
-    """Whether a negative look-behind keeps every letter, digit and underscore from standing before."""
-    direction, inner = argument
-    if direction != -1 or len(inner) != 1 or str(inner[0][0]) != "IN":
+def _no_word(argument: tuple[int, Any]) -> bool:
+    """Whether a negative condition keeps every letter, digit and underscore from standing there."""
+    _, inner = argument
+    if len(inner) != 1 or str(inner[0][0]) != "IN":
         return False
-    return any((str(op), str(value)) == ("CATEGORY", "CATEGORY_WORD") for op, value in inner[0][1])
+    members = {str(op if value is None else value) for op, value in inner[0][1]}
+    return "CATEGORY_WORD" in members and "NEGATE" not in members
