@@ -59,7 +59,8 @@ def test_clinical_queries_and_generated_texts(shared_data: Path) -> None:
     st.sampled_from(
         [
             r"\b(?:Dr|Mrs?)\.?[ ][A-Z]\w+", r"(?<![\w-])(?:ab|a(?=c))c?", r"\b(?i:foo|bar)\b,?[ ]x",
-            r"(?<!\w)\d{2,3}(?!\d)",             r"[#(]\d", r"(?<![\w.])(?:\+|00)?1", r"\b(?!ab)[a-z]{1,2}b?(?![\w-])", r"\ba(?=[b-])",
+            r"(?<!\w)\d{2,3}(?!\d)", r"[#(]\d",
+            r"(?<![\w.])(?:\+|00)?1", r"\b(?!ab)[a-z]{1,2}b?(?![\w-])", r"\ba(?=[b-])",
             r"(?<![^\w])b", r"\bx(?![^\w])y?",
             r"(?P<s>\b[ab])-(?P=s)", r"\b(?:a b|b)+", r"b", r"\b_1?",
         ]
