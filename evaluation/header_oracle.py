@@ -111,7 +111,11 @@ def figures(most: int | None = None) -> list[Figure]:
             warnings.simplefilter("ignore")
             found = compare(pydicom_files(most))
     except ImportError:
-        return [Figure("header values left", None, 0, note="dicom-anonymizer is not installed: pip install dicom-anonymizer")]
+        return [
+            Figure(
+                "header values left", None, 0, note="dicom-anonymizer is not installed: pip install dicom-anonymizer"
+            )
+        ]
     note = f"{found.files} files; {found.kept} kept for a reason that is written down"
     left = sum(map(len, found.left.values()))
     return [Figure("header values left that dicom-anonymizer changes", left, found.changed, aim=at_most(0), note=note)]
