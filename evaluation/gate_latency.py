@@ -1,8 +1,9 @@
 """How long after its end a released sentence leaves the gate, and how many characters later.
 
-Run ``python -m evaluation.gate_latency``. True sentences of the planted-error set, each behind and before connective texts, are
-fed one character at a time as fast as the gate takes them. A sentence's time begins when its last character goes in and
-ends when it is given out: all the work of the gate in between, also that for the characters of the hold-back. Times are of the processor, all threads together, on one core.
+Run ``python -m evaluation.gate_latency``. True sentences of the planted-error set, each behind and before connective
+texts, are fed one character at a time as fast as the gate takes them. A sentence's time begins when its last character
+goes in and ends when it is given out: all the work of the gate in between, also that for the characters of the
+hold-back. Times are of the processor, all threads together, on one core.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""All figures of the guardrails, one part after another, from ``shared/data``: what ``overread bench guardrails`` prints.
+"""All figures of the guardrails, one part after another, from ``shared/data``: for ``overread bench guardrails``.
 
-Each part is measured by a module of its own, which can also be run by itself. The two that must fit something first, with
-folds, are commands of ``training`` and run as such, without writing weights.
+Most parts are measured by a module of their own, which can also be run by itself. The two that must fit something
+first, in folds, are commands of ``training`` and run as such, without writing weights.
 """
 
 import json
@@ -24,6 +24,8 @@ from evaluation.planted_errors import rows_of
 from guardrails.phi.text import TextDetector
 
 ASQ, RESEARCH = "phi/asq_phi_dev.jsonl", "phi/presidio_generated_large.json"
+KQA, PUBMEDQA = "grounding/kqa_nli_dev.json", "retrieval/pubmedqa_ori_pqal.json"
+WHOLE = "fitted in folds, so only in a whole run"
 ALPHA = DELTA = 0.1
 QUICK = 40
 BLOCKS = 20
@@ -100,8 +102,10 @@ def claim_figures(_: Path, quick: bool) -> list[Figure]:
     ]
 
 
-def kqa_figures(data: Path, _: bool) -> list[Figure]:
+def kqa_figures(data: Path, quick: bool) -> list[Figure]:
     """The scorer of textbook claims on answers it has not seen, with its controls."""
+    if quick:
+        return [Figure("K-QA AUROC, scorer and structure", None, 0, note=WHOLE)]
     found = {one["scorer"]: one for one in _lines("training.entailment", data)}
     names = (
         ("scorer and structure, by question", "K-QA AUROC, scorer and structure", at_least(0.82)),
@@ -112,8 +116,10 @@ def kqa_figures(data: Path, _: bool) -> list[Figure]:
     return [_said(name, found[kind], "auroc", aim) for kind, name, aim in names]
 
 
-def injection_figures(data: Path, _: bool) -> list[Figure]:
+def injection_figures(data: Path, quick: bool) -> list[Figure]:
     """Attacks caught and harmless prompts let through, in folds."""
+    if quick:
+        return [Figure("NotInject let through, attacks caught", None, 0, note=WHOLE)]
     found = _lines("training.injection", data)
     attacks = [one for one in found if one["kind"] == "attacks caught" and one["set"] != "own"]
     known = {(one["set"], one["kind"]): one for one in found}
@@ -184,12 +190,10 @@ PARTS: dict[str, Part] = {
     "stream": Part("the stream beside the whole text", (ASQ,), _stream),
     "latency": Part("the gate's time", (), _latency),
     "claims": Part("planted errors", (), claim_figures),
-    "kqa": Part("textbook claims", ("grounding/kqa_nli_dev.json", "retrieval/pubmedqa_ori_pqal.json"), kqa_figures),
+    "kqa": Part("textbook claims", (KQA, PUBMEDQA), kqa_figures),
     "certificates": Part("refusal on laws of known risk", (), certificate_figures),
     "mirage": Part("refusal on stored answers", ("refusal/mirage_votes_dev.jsonl",), mirage_figures),
-    "injection": Part(
-        "instructions in text", ("injection/NotInject_one.json", "injection/valid.json"), injection_figures
-    ),
+    "injection": Part("instructions in text", ("injection", ASQ, PUBMEDQA, KQA), injection_figures),
 }
 """The parts by the name that ``--only`` takes, in the order they are measured."""
 

@@ -1,7 +1,7 @@
 """What is left in a DICOM header, beside the package dicom-anonymizer as an oracle, over pydicom's own test files.
 
-Run ``python -m evaluation.header_oracle``. Each value that the oracle removes or replaces (edition 2026c of PS3.15's table)
-is looked for in what ours leaves.
+Run ``python -m evaluation.header_oracle``. Each value that the oracle removes or replaces (edition 2026c of
+PS3.15's table) is looked for in what ours leaves.
 """
 
 import argparse
@@ -111,11 +111,7 @@ def figures(most: int | None = None) -> list[Figure]:
             warnings.simplefilter("ignore")
             found = compare(pydicom_files(most))
     except ImportError:
-        return [
-            Figure(
-                "header values left", None, 0, note="dicom-anonymizer is not installed: pip install dicom-anonymizer"
-            )
-        ]
+        return [Figure("header values left", None, 0, note="needs pip install dicom-anonymizer")]
     note = f"{found.files} files; {found.kept} kept for a reason that is written down"
     left = sum(map(len, found.left.values()))
     return [Figure("header values left that dicom-anonymizer changes", left, found.changed, aim=at_most(0), note=note)]

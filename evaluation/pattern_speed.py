@@ -1,7 +1,7 @@
 """How fast the pattern stage is beside Presidio's analyzer with all the pattern recognizers it loads for English.
 
-Run ``python -m evaluation.pattern_speed FOLDER`` where FOLDER is ``shared/data/phi``. Both look at the same texts in one
-run, a block of texts in turn, so that what else the machine does slows both. Times are of the processor.
+Run ``python -m evaluation.pattern_speed FOLDER`` where FOLDER is ``shared/data/phi``. Both look at the same texts in
+one run, a block of texts in turn, so that what else the machine does slows both. Times are of the processor.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Whether the gate's stream equals its offline result, for every way of cutting clinical queries in two, and more.
 
-Run ``python -m evaluation.stream_equality FOLDER`` where FOLDER is ``shared/data/phi``. Each query is fed in every two chunks
-there are and one character at a time; two queries in a row as well, at every seventh place, so that a sentence is
-released before the text ends. What is compared is everything the gate says: texts, claims, verdicts and counts.
+Run ``python -m evaluation.stream_equality FOLDER`` where FOLDER is ``shared/data/phi``. Each query is fed in every two
+chunks there are and one character at a time; two queries in a row as well, at every seventh place, so that a
+sentence is released before the text ends. What is compared is everything the gate says: texts, claims, verdicts
+and counts.
 """
 
 import argparse
