@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import burned_in, gate_latency, header_oracle, pattern_speed, stream_equality
+from evaluation import burned_in, gate_latency, header_oracle, pattern_speed, peers, stream_equality
 from evaluation.certificates import LAWS, measure, mirage_rows, mirage_table
 from evaluation.figure import Aim, Figure, at_least, at_most, share
 from evaluation.guardrails_bench import NOT_IDENTITY, Marked, Spans, read_asq, read_presidio
@@ -182,6 +182,10 @@ def _latency(_: Path, quick: bool) -> list[Figure]:
     return gate_latency.figures(QUICK if quick else None)
 
 
+def _peers(data: Path, quick: bool) -> list[Figure]:
+    return list(peers.figures(data / "phi", install=not quick, most=2 if quick else None))
+
+
 PARTS: dict[str, Part] = {
     "text": Part("identity in text", (ASQ, RESEARCH), text_figures),
     "speed": Part("the pattern stage beside Presidio", (ASQ, RESEARCH), _speed),
@@ -194,8 +198,12 @@ PARTS: dict[str, Part] = {
     "certificates": Part("refusal on laws of known risk", (), certificate_figures),
     "mirage": Part("refusal on stored answers", ("refusal/mirage_votes_dev.jsonl",), mirage_figures),
     "injection": Part("instructions in text", ("injection", ASQ, PUBMEDQA, KQA), injection_figures),
+    "peers": Part("the stream beside other guardrails", (ASQ,), _peers),
 }
 """The parts by the name that ``--only`` takes, in the order they are measured."""
+
+WHEN_ASKED = frozenset({"peers"})
+"""Parts that install something, and are left out where they are not named."""
 
 
 def missing(data: Path, names: Sequence[str]) -> list[str]:

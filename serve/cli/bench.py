@@ -92,15 +92,18 @@ def guardrails(
         list[str] | None, typer.Option(metavar="NAME", help="Measure this part alone; may be given several times.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A few cases of each part: whether it runs, no figures.")
+        bool, typer.Option("--quick", help="A few cases of each part; no figures, and nothing is installed.")
     ] = False,
     peers: Annotated[
         bool, typer.Option("--peers", help="Also NeMo Guardrails and guardrails-ai, installed beside if they are not.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
-    """All figures of the guardrails in one table: what was measured, of how many, and whether the aim is met."""
-    from evaluation.guardrails_table import PARTS, measured, missing
+    """All figures of the guardrails in one table: what was measured, of how many, and whether the aim is met.
+
+    Other guardrails are shown beside the gate when asked: --peers, or --only peers.
+    """
+    from evaluation.guardrails_table import PARTS, WHEN_ASKED, measured, missing
     from serve.cli.bench_table import as_json_text, show_table, told
     from serve.cli.output import own_stdout
     from serve.errors import ArgumentsError
@@ -109,7 +112,8 @@ def guardrails(
     if unknown:
         raise ArgumentsError(f"no part is called {unknown[0]}; --only takes one of: {', '.join(PARTS)}")
     folder = data if data is not None else _shared_data()
-    names = [name for name in PARTS if not only or name in only]
+    wanted = {*(only or PARTS.keys() - WHEN_ASKED), *(["peers"] if peers else [])}
+    names = [name for name in PARTS if name in wanted]
     absent = missing(folder, names)
     if absent:
         raise ArgumentsError(f"the folder of data does not hold {absent[0]}; name it with --data")
