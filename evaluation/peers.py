@@ -1,9 +1,9 @@
-"""The streaming gate beside NeMo Guardrails and guardrails-ai, over the same streams, each with a detector that knows all.
+"""The streaming gate beside NeMo Guardrails and guardrails-ai: the same streams, each with a detector that knows all.
 
-Run ``python -m evaluation.peers FOLDER [--install]`` where FOLDER is ``shared/data/phi``. Clinical queries in a row go in token
-by token; every contender is told the values that may not come out, so that only how it cuts the stream is measured.
-Each peer runs as a script in an environment of its own under the cache folder, made when asked, at the versions of
-``data/peers/peers.yaml``: guardrails-ai installs a package named like ours.
+Run ``python -m evaluation.peers FOLDER [--install]`` where FOLDER is ``shared/data/phi``. Clinical queries in a row go in
+token by token; every contender is told the values that may not come out, so that only how it cuts the stream is
+measured. Each peer runs as a script in an environment of its own under the cache folder, made when asked, at the
+versions of ``data/peers/peers.yaml``: guardrails-ai installs a package named like ours.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from overread.settings import settings
 MARKER = "[REMOVED]"
 TOGETHER = 8
 """Queries in one stream: longer than the 200 tokens that NeMo Guardrails looks at together."""
-INSTALL_S = 900
+INSTALL_S = RUN_S = 900
 _TOKEN = re.compile(r"\s*\w{1,4}|\s*[^\w\s]|\s+")
 """About what a language model's tokens are."""
 
@@ -123,7 +123,9 @@ def by_peer(peer: Peer, some: Sequence[Stream]) -> list[Passed]:
     copy.write_text(script, encoding="utf-8")
     lines = "".join(json.dumps({"tokens": one.tokens, "values": one.values}) + "\n" for one in some)
     command = [str(peer.python), "-I", str(copy), *peer.arguments]
-    told = subprocess.run(command, input=lines, check=True, capture_output=True, text=True, cwd=peer.folder)
+    told = subprocess.run(
+        command, input=lines, check=True, capture_output=True, text=True, cwd=peer.folder, timeout=RUN_S
+    )
     read = [json.loads(line) for line in told.stdout.splitlines()]
     return [Passed(tuple((gone, text) for gone, text in one["shown"]), one["seconds"]) for one in read]
 
@@ -211,10 +213,16 @@ def figures(folder: Path, install: bool, most: int | None = None) -> Iterator[Fi
     yield from contender_figures("Overread's gate", some, [by_gate(one) for one in some], aim=True)
     for peer in read_peers():
         absent = why_absent(peer, install)
+        passed: list[Passed] = []
+        if absent is None:
+            try:
+                passed = by_peer(peer, some)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                absent = f"{peer.package} {peer.version} did not run ({type(error).__name__})"
         if absent is not None:
             yield Figure(peer.title, None, 0, note=absent)
         else:
-            yield from contender_figures(peer.title, some, by_peer(peer, some))
+            yield from contender_figures(peer.title, some, passed)
 
 
 def main() -> int:

@@ -9,14 +9,15 @@ import os
 
 os.environ.update(OTEL_SDK_DISABLED="true", LITELLM_LOCAL_MODEL_COST_MAP="True", GUARDRAILS_DISABLE_TELEMETRY="true")
 
-import json  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-import warnings  # noqa: E402
+import json
+import sys
+import time
+import warnings
 
-from guardrails import Guard  # noqa: E402
-from guardrails.validator_base import Validator, register_validator  # noqa: E402
-from guardrails_ai.types import FailResult, PassResult  # noqa: E402
+from guardrails_ai.types import FailResult, PassResult
+
+from guardrails import Guard
+from guardrails.validator_base import Validator, register_validator
 
 VALUES = []
 
@@ -25,7 +26,7 @@ VALUES = []
 class Identity(Validator):
     """Masks the values."""
 
-    def validate(self, value, metadata):
+    def validate(self, value, metadata):  # noqa: ARG002
         """Fail with the masked text when one of the values is in it."""
         masked = value
         for one in VALUES:

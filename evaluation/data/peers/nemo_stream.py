@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Runs in an environment with nemoguardrails: JSON lines in (tokens, values), JSON lines out (what was shown, and when).
+"""Runs in an environment with nemoguardrails: JSON lines in (tokens, values) and out (what was shown, and when).
 
 The output rail knows every value that may not come out and blocks on it. The argument is NeMo's ``stream_first``;
 chunk and context size are its defaults.
