@@ -1,7 +1,7 @@
 """The streaming gate beside NeMo Guardrails and guardrails-ai: the same streams, each with a detector that knows all.
 
-Run ``python -m evaluation.peers FOLDER [--install]`` where FOLDER is ``shared/data/phi``. Clinical queries in a row go in
-token by token; every contender is told the values that may not come out, so that only how it cuts the stream is
+Run ``python -m evaluation.peers FOLDER [--install]`` where FOLDER is ``shared/data/phi``. Clinical queries in a row go
+in token by token; every contender is told the values that may not come out, so that only how it cuts the stream is
 measured. Each peer runs as a script in an environment of its own under the cache folder, made when asked, at the
 versions of ``data/peers/peers.yaml``: guardrails-ai installs a package named like ours.
 """

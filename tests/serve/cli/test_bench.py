@@ -1,4 +1,4 @@
-"""``overread bench guardrails``: the parts that are asked for, as a table or as JSON; and clear words where it cannot."""
+"""``overread bench guardrails``: the parts that are asked for, as a table or as JSON, or clear words why not."""
 
 import io
 import json
