@@ -11,7 +11,7 @@ from evaluation.peers import Passed, Peer, by_gate, by_peer, contender_figures, 
 from overread.settings import settings as overread_settings
 
 ROWS = [
-    Marked("Seen by Dr. Smith on May 3. He lives in Boston, MA.", ((8, 17, "NAME"), (21, 26, "DATE"), (40, 50, "CITY"))),
+    Marked("Seen by Dr. Smith on May 3. He lives in Boston, MA.", ((8, 17, "WHO"), (21, 26, "DATE"), (40, 50, "AREA"))),
     Marked("Pain since May 3. A normal chest.", ((11, 16, "DATE"),)),
 ]  # fmt: skip
 
