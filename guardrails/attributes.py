@@ -51,6 +51,8 @@ def _site(near: str, finding: Finding, ledger: Ledger, denied: bool) -> Judgemen
 
 
 def _severity(near: str, finding: Finding) -> Judgement | None:
+    if rule("graded").search(near) and not rule("graded").search(label_words(finding.label)):
+        return unsupported("severity")
     said, known = ({word.lower() for word in rule("severity").findall(text)} for text in (near, finding.label))
     ranks = {_ranks().get(word) for word in known} - {None}
     for word in sorted(said - known):

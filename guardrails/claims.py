@@ -97,7 +97,8 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         if failed is not None:
             return failed
     said, groups = bare(text)
-    if not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
+    counted = rule("counted").search(_shown(said, made)) and not any(one in ledger.cases for one in ids)
+    if counted or not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
         return contradicted("number")
     comparing = bool(compared(ids, ledger))
     return _wrong_words(claimed, comparing, ledger) or (
@@ -241,12 +242,17 @@ def _measured(text: str, ids: tuple[str, ...], ledger: Ledger) -> list[Owner]:
 
 def _denies(text: str, made: list[Statement]) -> bool:
     """Whether a sentence holds a denial, of whatever it is, beside names such as "no tumour"."""
-    said = bare(text)[0].lower()
-    for one in made:
-        said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
+    said = _shown(bare(text)[0].lower(), made)
     if rule("not_absent").search(said) or rule("denial").search(said):
         return False
     return rule("negation").search(rule("no_negation").sub(" ", said)) is not None
+
+
+def _shown(said: str, made: list[Statement]) -> str:
+    """A bare sentence with ◆ for each letter of a finding's name."""
+    for one in made:
+        said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
+    return said
 
 
 def _refers(said: str) -> bool:
