@@ -81,6 +81,10 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
     claimed, failed = without_normality(of_image, findings)
     if failed is not None:
         return failed
+    if rule("person_said").search(without_citations(text)):
+        return unsupported("words")
+    if names and not findings and rule("abnormal").search(text):
+        return unsupported("coverage")
     owners = _measured(text, ids, ledger)
     for one in made:
         if one.ids and all(id in ledger.passages for id in one.ids):  # noqa: A001
@@ -245,7 +249,7 @@ def _denies(text: str, made: list[Statement]) -> bool:
     said = _shown(bare(text)[0].lower(), made)
     if rule("not_absent").search(said) or rule("denial").search(said):
         return False
-    return rule("negation").search(rule("no_negation").sub(" ", said)) is not None
+    return rule("negation").search(rule("no_negation").sub(" ", rule("no_negation_more").sub(" ", said))) is not None
 
 
 def _shown(said: str, made: list[Statement]) -> str:

@@ -40,6 +40,8 @@ _NOT_A_CLAIM = re.compile(
         |\b[A-Z]{1,3}\d+(?:[-/][A-Z]?\d+)?\b|\bcovid-19\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LEVEL = re.compile(r"\b95 ?% (?:confidence|credib\w+|certainty)", re.IGNORECASE)
+"""How sure an interval is: no claim beside one."""
 _GRADE = re.compile(r"\b(?:grade|stage|type|class|category|level|birads|bi-rads|pi-rads|degree)\s*$", re.IGNORECASE)
 _LITTLE = 12
 """A bare whole number up to this counts something in the text, unless it stands before a finding."""
@@ -119,6 +121,8 @@ def _counts(said: str, number: _Said, owners: Sequence[Owner]) -> bool:
 
 def _numbers(said: str) -> list[_Said]:
     text = _NOT_A_CLAIM.sub(lambda match: " " * len(match[0]), said)
+    if re.search(r"\b(?:between|intervals?|ranges?|from)\b", said):
+        text = _LEVEL.sub(lambda match: " " * len(match[0]), text)
     shared = {match.start(1): match[4].lower() for match in _PAIR.finditer(text)}
     found = []
     for match in _NUMBER.finditer(text):

@@ -119,7 +119,7 @@ def _with_contrasts(made: list[Statement]) -> list[Statement]:
 def loose_stance(text: str) -> Stance | None:
     """What a sentence that names no finding says of the one it cites: "It is absent", "The image is positive"."""
     said = bare(text)[0].lower().replace(MARK, " ").strip()
-    if rule("hedge").search(said):
+    if rule("hedge").search(said) or rule("hedge_more").search(said):
         return "undecided"
     if rule("denies").search(said):
         return "absent"
@@ -149,16 +149,22 @@ def _squeeze(text: str) -> tuple[str, list[int]]:
 
 
 def _stance(before: str, after: str) -> Stance | None:
-    if rule("hedge").search(f"{before} {TERM} {after}"):
+    whole = re.sub(r"\s+", " ", f"{before} {TERM} {after}")
+    if rule("hedge").search(whole) or rule("hedge_more").search(whole):
         return "undecided"
-    cues = rule("no_negation").sub(" ", before)
+    cues = rule("no_negation").sub(" ", rule("no_negation_more").sub(" ", before))
     if rule("not_absent").search(after):
         return "present"
     if any(rule(name).search(cues) for name in ("negation", "negation_more")):
         return "absent"
     if any(rule(name).search(after) for name in ("negation_after", "negation_after_more")):
         return "absent"
-    if rule("neutral").search(before[-60:]) and not re.search(r"\b(?:is|are) (?:present|there|seen)\b", after):
+    if rule("compared_with").search(before) or (rule("scores").search(before) and rule("scored").search(after)):
+        return None
+    neutral = rule("neutral").search(before[-60:]) is not None
+    if neutral and (rule("low_after").search(after) or rule("high_after").search(after)):
+        return "absent" if rule("low_after").search(after) else "present"
+    if neutral and not re.search(r"\b(?:is|are) (?:present|there|seen)\b", after):
         return None
     return "present"
 

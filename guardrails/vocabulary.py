@@ -57,7 +57,7 @@ def shared_stems(said: str, passage: str) -> tuple[int, int]:
 
 def _words(text: str) -> list[str]:
     """The words of a text in lower case, in order, each once; a hyphen parts them. Single letters count as words."""
-    bare = re.sub(r"['’]s\b", "", _MARKER.sub(" ", text).lower().replace("x-ray", "xray").replace("n't", " not"))
+    bare = re.sub(r"['’]s\b", "", _MARKER.sub(" ", text).lower().replace("x-ray", "xray").replace("can't", "can not").replace("won't", "will not").replace("n't", " not"))
     return list(dict.fromkeys(_WORD.findall(bare)))
 
 
