@@ -44,7 +44,8 @@ def foreign_to_passage(said: str, passage: str) -> list[str]:
     """The words of a sentence that are neither in the passage, nor a synonym of one there, nor mere framing."""
     there = {*_words(passage)}
     known = _stems(there) | _framing_of_text()
-    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
+    bases = {lemma for word in there for lemma in _lemmas(word)}
+    return [word for word in _words(said) if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there))]
 
 
 def shared_stems(said: str, passage: str) -> tuple[int, int]:
