@@ -45,7 +45,9 @@ def foreign_to_passage(said: str, passage: str) -> list[str]:
     there = {*_words(passage)}
     known = _stems(there) | _framing_of_text()
     bases = {lemma for word in there for lemma in _lemmas(word)}
-    return [word for word in _words(said) if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there))]
+    return [
+        word for word in _words(said) if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there))
+    ]
 
 
 def shared_stems(said: str, passage: str) -> tuple[int, int]:
@@ -58,7 +60,10 @@ def shared_stems(said: str, passage: str) -> tuple[int, int]:
 
 def _words(text: str) -> list[str]:
     """The words of a text in lower case, in order, each once; a hyphen parts them. Single letters count as words."""
-    bare = re.sub(r"['’]s\b", "", _MARKER.sub(" ", text).lower().replace("x-ray", "xray").replace("can't", "can not").replace("won't", "will not").replace("n't", " not"))
+    bare = _MARKER.sub(" ", text).lower()
+    for written, meant in (("x-ray", "xray"), ("can't", "can not"), ("won't", "will not"), ("n't", " not")):
+        bare = bare.replace(written, meant)
+    bare = re.sub(r"['’]s\b", "", bare)
     return list(dict.fromkeys(_WORD.findall(bare)))
 
 
