@@ -113,7 +113,8 @@ def of_ids(evidence: Evidence, ids: Sequence[str]) -> Evidence:
     measurements = tuple(made for made in evidence.measurements if made.measurement.id in ids)
     cases = tuple(like for like in evidence.cases if like.case.id in ids)
     passages = tuple(passage for passage in evidence.passages if passage.id in ids)
-    shown = {one.image for one in (*findings, *measurements, *cases)} | set(ids)
+    shown = {seen.image for seen in findings} | {made.image for made in measurements} | {like.image for like in cases}
+    shown |= set(ids)
     images = tuple(image for image in evidence.images if image.id in shown)
     if not (images or passages):
         return evidence
@@ -173,7 +174,7 @@ def ledger_of(evidence: Evidence | None) -> "Ledger":
     for image in evidence.images:
         ledger.add_domain(image.id, image_words(image), image.probability)
     for seen in evidence.findings:
-        ledger.add_finding(seen.finding, seen.title, note=seen.reason)
+        ledger.add_finding(seen.finding, seen.title, side=seen.side, note=seen.reason)
     for made in evidence.measurements:
         ledger.add_measurement(made.measurement)
     for like in evidence.cases:
