@@ -96,6 +96,10 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
     if made and all(one.stance == "present" for one in made) and _denies(text, made):
         return unsupported("polarity")
+    if not made and all(one in ledger.domains for one in ids) and _denies(text, made):
+        return contradicted("polarity")
+    if not made and not findings and rule("denied_value").search(without_citations(text)):
+        return contradicted("number")
     if not any(_matched(one, ids, ledger) for one in made):
         failed = _wrong_without_name(text, findings, ledger)
         if failed is not None:
@@ -159,6 +163,14 @@ def _wrong_likeness(one: Statement, ids: tuple[str, ...], ledger: Ledger) -> Jud
     """A finding that no cited tool speaks of may still be a similar case's label, or the kind of image."""
     kinds = [ledger.domains[id][0].lower() for id in ids if id in ledger.domains]  # noqa: A001
     cases = [ledger.cases[id].label for id in ids if id in ledger.cases]  # noqa: A001
+    measured = " ".join(ledger.measurements[id].name.lower() for id in ids if id in ledger.measurements)  # noqa: A001
+    named = re.search(rf"\b{re.escape(one.form)}\b", measured) is not None
+    if (
+        named
+        and one.clause.count(one.form) == 1
+        and re.search(rf"\b{re.escape(one.form)}(?:['’]s|\s+measure[sd]?)\b", one.clause)
+    ):
+        return None  # "The tumour measures 31 mm" speaks of what is measured, which has that name.
     if one.form in kinds or (rule("case_words").search(one.clause) and any(_names(one, label) for label in cases)):
         return contradicted("polarity") if one.stance == "absent" else None
     return unsupported("finding_match")

@@ -161,6 +161,8 @@ def _stance(before: str, after: str) -> Stance | None:
         return "absent"
     if rule("compared_with").search(before) or (rule("scores").search(before) and rule("scored").search(after)):
         return None
+    if rule("score_behind").search(after) and not rule("assertion").search(before):
+        return None
     neutral = rule("neutral").search(before[-60:]) is not None
     if neutral and (rule("low_after").search(after) or rule("high_after").search(after)):
         return "absent" if rule("low_after").search(after) else "present"
