@@ -85,6 +85,8 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         return unsupported("words")
     if names and not findings and rule("abnormal").search(text):
         return unsupported("coverage")
+    if names and not findings and rule("severity").search(_without(text, names)):
+        return unsupported("severity")
     owners = _measured(text, ids, ledger)
     for one in made:
         if one.ids and all(id in ledger.passages for id in one.ids):  # noqa: A001
@@ -269,6 +271,13 @@ def _shown(said: str, made: list[Statement]) -> str:
     for one in made:
         said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
     return said
+
+
+def _without(text: str, names: list[str]) -> str:
+    """A text without the names of measurements, which may hold such words as "large"."""
+    for name in names:
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def _refers(said: str) -> bool:

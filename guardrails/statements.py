@@ -164,8 +164,10 @@ def _stance(before: str, after: str) -> Stance | None:
     if rule("score_behind").search(after) and not rule("assertion").search(before):
         return None
     neutral = rule("neutral").search(before[-60:]) is not None
-    if neutral and (rule("low_after").search(after) or rule("high_after").search(after)):
-        return "absent" if rule("low_after").search(after) else "present"
+    if neutral and rule("low_after").search(after):
+        return "absent"
+    if neutral and (rule("high_before").search(before) or rule("high_after").search(after)):
+        return "present"
     if neutral and not re.search(r"\b(?:is|are) (?:present|there|seen)\b", after):
         return None
     return "present"
