@@ -11,6 +11,13 @@ from typing import Literal
 from guardrails.rules import claim_rules, rule
 from overread.records import label_words, says_absence
 
+_NAME = re.compile(
+    r"(?:[ -](?!(?:if|in|on|at|by|as|to|of|for|from|with|the|an?|this|that|which|is|was|are|were|has|had|and|or|but|"
+    r"when|where|while|because|since|so|not|no|according)\b)\w+){1,3}",
+    re.IGNORECASE,
+)
+"""The words behind a finding that can be one name with it."""
+
 Stance = Literal["present", "absent", "undecided"]
 
 
@@ -103,7 +110,7 @@ def _clause(text: str, start: int, end: int) -> tuple[str, str]:
 
 def _names_a_model(said: str, end: int) -> bool:
     """Whether the term that ends there is part of a model's name, as in "pneumonia classifier"."""
-    following = re.match(r"(?:[ -]\w+){1,3}", said[end:])
+    following = _NAME.match(said, end)
     return following is not None and rule("model_words").search(following[0]) is not None
 
 

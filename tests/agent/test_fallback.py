@@ -64,7 +64,8 @@ async def test_a_liar_is_withheld_and_the_composer_answers(
     llm_server.script = ["There is a large pneumothorax [F9]. ", "The patient will die. ", "It is unchanged [S1]."]
     events = await ask(own_settings, parts, llm_server.url("good"))
     assert engines(events) == [("llm", None), ("composer", "llm")]
-    assert len([event for event in events if isinstance(event, WithheldEvent)]) == 3
+    # Three sentences, and what the liar says when it is asked for two of them again; it repeats the first.
+    assert len([event for event in events if isinstance(event, WithheldEvent)]) == 5
     text = answer(events)
     assert "pneumothorax" not in text
     assert "die" not in text
