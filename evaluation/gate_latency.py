@@ -7,7 +7,6 @@ hold-back. Times are of the processor, all threads together, on one core.
 """
 
 import argparse
-import inspect
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -46,13 +45,8 @@ class Left:
 
 
 def detectors() -> dict[str, TextDetector]:
-    """A detector without the tagger and, where a detector can have one, one with it."""
-    switch = inspect.signature(TextDetector).parameters.get("tagger")
-    if switch is None:
-        return {"without the tagger": TextDetector()}
-    off: dict[str, Any] = {"tagger": False if isinstance(switch.default, bool) else None}
-    on: dict[str, Any] = {"tagger": True} if switch.default is False else {}
-    return {"without the tagger": TextDetector(**off), "with the tagger": TextDetector(**on)}
+    """A detector without the tagger of names, and one with it."""
+    return {"without the tagger": TextDetector(tagged=False), "with the tagger": TextDetector(tagged=True)}
 
 
 def answers(half: Half = "reporting", most: int | None = None) -> list[tuple[str, Ledger]]:
