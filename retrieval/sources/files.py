@@ -14,6 +14,7 @@ from typing import IO, cast
 from retrieval.errors import SourceError
 from retrieval.sources.bounds import MAX_ARCHIVE_BYTES, MAX_FILE_BYTES, MAX_MEMBERS, open_zip, read_bounded
 
+_TAR_MARK = slice(257, 262)
 _BETWEEN = "!/"
 """Stands between an archive's path and its member's name."""
 
@@ -22,7 +23,8 @@ _BETWEEN = "!/"
 class File:
     """One file that may be a document: where it is, and its bytes or why they cannot be read.
 
-    ``named`` says that the user named it, and did not name its folder or archive alone.
+    ``named`` says that the user named it, and did not name its folder or archive alone. ``at`` is how many bytes
+    of the file on disk have been gone through with it.
     """
 
     path: str
@@ -30,6 +32,7 @@ class File:
     named: bool
     data: bytes = b""
     problem: str | None = None
+    at: int = 0
 
 
 def listed(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
@@ -59,94 +62,93 @@ def opened(path: Path, named: bool) -> Iterator[File]:
     where = str(path)
     try:
         with path.open("rb") as file:
-            start = file.read(262 + 6)
+            start = file.read(_TAR_MARK.stop)
             file.seek(0)
-            if start[:4] == b"PK\x03\x04" and not _is_office(path):
-                yield from _of_zip(path)
+            if start[:4] == b"PK\x03\x04" and not _is_office(file):
+                yield from _of_zip(where, file)
             elif start[:2] == b"\x1f\x8b":
-                yield from _of_gzip(path, named)
-            elif start[257:262] == b"ustar":
-                yield from _of_tar(path)
+                yield from _of_gzip(where, named, file)
+            elif start[_TAR_MARK] == b"ustar":
+                yield from _of_tar(where, file)
             else:
-                yield File(where, path.stem, named, read_bounded(file))
+                data = read_bounded(file)
+                yield File(where, path.stem, named, data, at=len(data))
     except SourceError as error:
         yield File(where, path.stem, named=True, problem=str(error))
     except OSError as error:
         yield File(where, path.stem, named=True, problem=f"it cannot be opened ({type(error).__name__})")
 
 
-def archive_of(path: str) -> str:
-    """The path of the file on disk that a file's path lies in."""
-    return path.partition(_BETWEEN)[0]
-
-
-def _of_zip(path: Path) -> Iterator[File]:
-    with path.open("rb") as file, open_zip(file) as archive:
-        inflated = 0
+def _of_zip(path: str, file: IO[bytes]) -> Iterator[File]:
+    with open_zip(file) as archive:
+        inflated = at = 0
         for member in archive.infolist():
+            at += member.compress_size
             if member.is_dir() or _hidden(member.filename):
                 continue
-            where, name = f"{path}{_BETWEEN}{member.filename}", Path(member.filename).stem
-            if member.flag_bits & 1:
-                yield File(where, name, named=False, problem="it is encrypted")
-                continue
-            try:
-                with archive.open(member) as opened_member:
-                    data = read_bounded(opened_member)
-            except SourceError as error:
-                yield File(where, name, named=False, problem=str(error))
-                continue
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
-                yield File(where, name, named=False, problem=f"it cannot be unpacked ({type(error).__name__})")
-                continue
+            data, problem = _of_member(archive, member)
             inflated += len(data)
             if inflated > MAX_ARCHIVE_BYTES:
                 raise SourceError(f"the archive inflates to more than {MAX_ARCHIVE_BYTES // 2**30} GiB")
-            yield File(where, name, named=False, data=data)
+            yield File(f"{path}{_BETWEEN}{member.filename}", Path(member.filename).stem, False, data, problem, at)
 
 
-def _of_gzip(path: Path, named: bool) -> Iterator[File]:
+def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[bytes, str | None]:
+    """The bytes of a member, or why there are none."""
+    if member.flag_bits & 1:
+        return b"", "it is encrypted"
     try:
-        with gzip.open(path) as file:
-            start = file.read(262)
-        if start[257:262] == b"ustar":
-            yield from _of_tar(path)
-            return
-        with gzip.open(path) as file:
-            yield File(str(path), Path(path.stem).stem, named, read_bounded(cast(IO[bytes], file)))
+        with archive.open(member) as file:
+            return read_bounded(file), None
+    except SourceError as error:
+        return b"", str(error)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+        return b"", f"it cannot be unpacked ({type(error).__name__})"
+
+
+def _of_gzip(path: str, named: bool, file: IO[bytes]) -> Iterator[File]:
+    try:
+        start = gzip.GzipFile(fileobj=file).read(_TAR_MARK.stop)
+        file.seek(0)
+        if start[_TAR_MARK] == b"ustar":
+            yield from _of_tar(path, file)
+        else:
+            data = read_bounded(cast(IO[bytes], gzip.GzipFile(fileobj=file)))
+            yield File(path, Path(Path(path).stem).stem, named, data, at=file.tell())
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise SourceError(f"it is broken gzip ({type(error).__name__})") from None
 
 
-def _of_tar(path: Path) -> Iterator[File]:
+def _of_tar(path: str, file: IO[bytes]) -> Iterator[File]:
     inflated = 0
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(fileobj=file, mode="r|*") as archive:
             for count, member in enumerate(archive, start=1):
-                if count > MAX_MEMBERS:
-                    raise SourceError(f"the archive has more than {MAX_MEMBERS} members")
                 inflated += max(member.size, 0)
-                if inflated > MAX_ARCHIVE_BYTES:
-                    raise SourceError(f"the archive inflates to more than {MAX_ARCHIVE_BYTES // 2**30} GiB")
+                if count > MAX_MEMBERS or inflated > MAX_ARCHIVE_BYTES:
+                    raise SourceError("the archive has too many members, or they are too large together")
                 if not member.isfile() or _hidden(member.name):
                     continue
                 where, name = f"{path}{_BETWEEN}{member.name}", Path(member.name).stem
                 if member.size > MAX_FILE_BYTES:
-                    yield File(where, name, named=False, problem=f"it is larger than {MAX_FILE_BYTES // 2**20} MiB")
+                    problem = f"it is larger than {MAX_FILE_BYTES // 2**20} MiB"
+                    yield File(where, name, False, problem=problem, at=file.tell())
                     continue
                 content = archive.extractfile(member)
-                yield File(where, name, named=False, data=read_bounded(content or io.BytesIO()))
+                yield File(where, name, False, read_bounded(content or io.BytesIO()), at=file.tell())
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise SourceError(f"the archive is broken after some of its members ({type(error).__name__})") from None
 
 
-def _is_office(path: Path) -> bool:
+def _is_office(file: IO[bytes]) -> bool:
     """Whether a zip is a document itself. A broken one is left to be reported as an archive."""
     try:
-        with path.open("rb") as file, open_zip(file) as archive:
+        with open_zip(file) as archive:
             return "[Content_Types].xml" in archive.namelist()
     except SourceError:
         return False
+    finally:
+        file.seek(0)
 
 
 def _hidden(name: str) -> bool:

@@ -17,26 +17,29 @@ _TEXT_NAMES = ("text", "contents", "content", "abstract", "body")
 
 
 def read(data: bytes, name: str) -> Iterator[Document]:
-    """Every line's document, in order. Raises ``SourceError`` at the first line that is none, after those before it."""
-    for number, line in enumerate((decode(data) or "").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
-            raise SourceError(f"line {number} is not JSON") from None
-        if not isinstance(fields, dict):
-            raise SourceError(f"line {number} is not a JSON object")
-        try:
-            document = _document(fields, name, number)
-        except SourceError as error:
-            raise SourceError(f"line {number}: {error}") from None
-        if document is None:
-            raise SourceError(f"line {number} has no text; name it text")
-        yield document
+    """Every line's document, in order. Raises ``SourceError`` at the end where lines were none, naming the first."""
+    wrong: list[str] = []
+    for number, line in enumerate((decode(data) or "").split("\n"), start=1):
+        if line.strip():
+            try:
+                yield _document(_fields(line), name, number)
+            except SourceError as error:
+                wrong.append(f"line {number}: {error}")
+    if wrong:
+        raise SourceError(wrong[0] + (f" (and {len(wrong) - 1} more lines are no documents)" if len(wrong) > 1 else ""))
 
 
-def _document(fields: Mapping[str, Any], name: str, number: int) -> Document | None:
+def _fields(line: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise SourceError("it is not JSON") from None
+    if not isinstance(fields, dict):
+        raise SourceError("it is not a JSON object")
+    return fields
+
+
+def _document(fields: Mapping[str, Any], name: str, number: int) -> Document:
     about = front.about(fields)
     role = fields.get("role", "knowledge")
     if role not in ("knowledge", "report"):
@@ -55,4 +58,6 @@ def _document(fields: Mapping[str, Any], name: str, number: int) -> Document | N
             page = section.get("page")
             heading = front.text_of(section, "title", "heading") or ""
             writer.add(section["text"], (heading,), page if isinstance(page, int) and page > 0 else None)
-    return None if writer.empty else writer.document()
+    if writer.empty:
+        raise SourceError("it has no text; name it text")
+    return writer.document()
