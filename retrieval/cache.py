@@ -60,6 +60,7 @@ def publish(folder: Path, write: Callable[[Path], None]) -> None:
         sizes = {name: (temporary / name).stat().st_size for name in sums}
         manifest = temporary / MANIFEST
         manifest.write_text(json.dumps({"version": VERSION, "files": sums, "sizes": sizes}), encoding="utf-8")
+        shutil.copymode(folder.parent, temporary)
         for path in [*temporary.iterdir(), temporary]:
             _sync(path)
         _rename_over(temporary, folder)

@@ -1,5 +1,6 @@
 """Staging: the texts of the next generation while they are being changed."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
@@ -58,7 +59,8 @@ class Staging:
 
     def digest(self, path: str) -> bytes | None:
         """The SHA-256 that a file had when it was read, or ``None`` where it was not."""
-        found = self._connection.execute("SELECT sha256 FROM files WHERE path = ?", [path]).fetchone()
+        query = "SELECT sha256 FROM files WHERE path IN (?, ?)"
+        found = self._connection.execute(query, [path, _veiled(path)]).fetchone()
         return bytes(found[0]) if found else None
 
     @property
@@ -86,7 +88,9 @@ class Staging:
             )
         ]
         self._drop(numbers)
-        self._connection.execute("DELETE FROM files WHERE path = ? OR path LIKE ? ESCAPE '\\'", [path, below])
+        self._connection.execute(
+            "DELETE FROM files WHERE path IN (?, ?) OR path LIKE ? ESCAPE '\\'", [path, _veiled(path), below]
+        )
         return len(numbers)
 
     def end_file(self, path: str, digest: bytes, problem: str | None) -> None:
@@ -121,11 +125,16 @@ class Staging:
         self.changed = True
 
     def remove(self, id_: str) -> bool:
-        """Take out one document; whether it was there. It stays out until its file changes or is read again."""
-        found = self._connection.execute("SELECT number FROM documents WHERE id = ?", [id_]).fetchone()
+        """Take out one document; whether it was there. It stays out until its file changes or is read again.
+
+        A file that no document is left of is remembered by a hash of its path.
+        """
+        found = self._connection.execute("SELECT number, file FROM documents WHERE id = ?", [id_]).fetchone()
         if not found:
             return False
         self._drop([found[0]])
+        if not self._connection.execute("SELECT 1 FROM documents WHERE file = ?", [found[1]]).fetchone():
+            self._connection.execute("UPDATE files SET path = ? WHERE path = ?", [_veiled(found[1]), found[1]])
         self.changed = True
         return True
 
@@ -147,6 +156,10 @@ class Staging:
             self._connection.execute("DELETE FROM passages WHERE document = ?", [number])
             self._connection.execute("DELETE FROM documents WHERE number = ?", [number])
         self.changed = self.changed or bool(numbers)
+
+
+def _veiled(path: str) -> str:
+    return "removed " + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _below(path: str) -> str:
