@@ -164,15 +164,8 @@ class StoredBase:
         found = []
         for place, stored in zip(best, self.texts.stored([int(rows[place]) for place in best]), strict=True):
             cosine = float(cosines[place]) if cosines is not None else None
-            found.append(
-                Found(
-                    stored,
-                    scoring.probability(asked, stored, cosine),
-                    float(bm25[rows[place]]),
-                    cosine,
-                    scoring.answering(asked, stored),
-                )
-            )
+            score, answer = scoring.judge(asked, stored, cosine)
+            found.append(Found(stored, score, float(bm25[rows[place]]), cosine, answer))
         return _retracted_last(found)
 
 

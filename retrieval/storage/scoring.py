@@ -9,13 +9,16 @@ from retrieval.relevance import Features, relevance
 from retrieval.search import fuse
 from retrieval.storage.texts import Stored
 from retrieval.storage.words import Words
-from retrieval.terms import content, generic, terms
+from retrieval.terms import content, generic, term_set, terms
 
 MOST_SENTENCES, MOST_WORDS = 4, 90
 """An answer is no longer than this, but for one long sentence."""
 
 _ALL = 0.95
 """How much of a question one sentence must say to count as all of it."""
+
+
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,30 @@ def order(bm25: NDArray[np.float32], cosines: NDArray[np.float32] | None) -> NDA
     return np.argsort(-fuse(rankings), kind="stable")
 
 
-def probability(query: Asked, candidate: Stored, cosine: float | None) -> float:
-    """How likely a candidate answers, in [0, 1]: by what its title, section and sentences have of the question's words.
+def judge(query: Asked, candidate: Stored, cosine: float | None) -> tuple[float, Spans]:
+    """How likely a candidate answers, in [0, 1], and the few of its sentences to read first.
 
-    These are the weights of the starter notes' relevance. A title stands for a note's subject.
+    The probability is by what the title, the section and the sentences have of the question's words, with the weights
+    of the starter notes' relevance; a title stands for a note's subject. The sentences are a run that begins with the
+    one that says most of what is asked, or with the first where the section's heading asks just that. A sentence that
+    only asks answers nothing.
     """
-    title, section = share(query, candidate.document.title), share(query, candidate.section)
-    named = frozenset(terms(f"{candidate.document.title} {candidate.section}"))
-    sentences = [named | frozenset(terms(candidate.sentence(span))) for span in candidate.sentences]
-    together = max((covered(query, words) for words in sentences), default=0.0)
+    title, section = term_set(candidate.document.title), term_set(candidate.section)
+    said = [term_set(candidate.sentence(span)) for span in candidate.sentences]
+    named = title | section
+    together = max(covered(query, named | words) for words in said)
     features = Features(
-        topic=title,
-        section=section,
-        coverage=covered(query, frozenset().union(*sentences)),
+        topic=covered(query, title),
+        section=covered(query, section),
+        coverage=covered(query, named.union(*said)),
         together=together,
         complete=float(together >= _ALL and len(query.rarity) > 1),
         cosine=cosine or 0.0,
     )
-    return relevance().weights(cosine is not None).probability(features)
-
-
-def share(query: Asked, text: str) -> float:
-    """The share of what a query names that a text has, rare words counting more."""
-    return covered(query, frozenset(terms(text)))
+    probability = relevance().weights(cosine is not None).probability(features)
+    telling = [at for at, span in enumerate(candidate.sentences) if not candidate.sentence(span).endswith("?")] or [0]
+    best = telling[0] if features.section >= _ALL else max(telling, key=lambda at: covered(query, said[at]))
+    return probability, _run(candidate, best)
 
 
 def covered(query: Asked, words: frozenset[str]) -> float:
@@ -70,19 +74,9 @@ def covered(query: Asked, words: frozenset[str]) -> float:
     return sum(weight for word, weight in query.rarity.items() if word in words) / total if total else 0.0
 
 
-def answering(query: Asked, candidate: Stored) -> tuple[tuple[int, int], ...]:
-    """The few sentences of a candidate to read first: a run that begins with the one that says most of what is asked.
-
-    Where the section's heading asks what is asked, that is its first. A sentence that only asks answers nothing.
-    """
-    spans = [span for span in candidate.sentences if not candidate.sentence(span).endswith("?")]
-    if not spans:
-        return candidate.sentences[:1]
-    said = [share(query, candidate.sentence(span)) for span in spans]
-    begin = 0 if share(query, candidate.section) >= _ALL else int(np.argmax(said))
-    at = candidate.sentences.index(spans[begin])
-    run, words = [spans[begin]], len(candidate.sentence(spans[begin]).split())
-    for span in candidate.sentences[at + 1 : at + MOST_SENTENCES]:
+def _run(candidate: Stored, first: int) -> Spans:
+    run, words = [candidate.sentences[first]], len(candidate.sentence(candidate.sentences[first]).split())
+    for span in candidate.sentences[first + 1 : first + MOST_SENTENCES]:
         words += len(candidate.sentence(span).split())
         if words > MOST_WORDS:
             break
