@@ -26,8 +26,8 @@ def read(data: bytes, name: str) -> Iterator[Document]:
     about = {"url": address(root.get("url")), "licence": LICENCE}
     writer = Writer(f"{source}/{root.get('id') or root.get('docid')}", focus, "medquad", source, about)
     for pair in root.iter("QAPair", "pair"):
-        question = elements.text(_first(pair, "Question", "question")).replace("is (are)", "is").removesuffix("?")
-        question = question[:1].upper() + question[1:].rstrip()
+        question = elements.text(_first(pair, "Question", "question")).replace("is (are)", "is").rstrip(" ?")
+        question = question[:1].upper() + question[1:]
         answer = _first(pair, "Answer", "answer")
         if answer is not None:
             text = _RUN.sub(_break, "".join(answer.itertext()).strip())

@@ -27,6 +27,9 @@ ABOUT = "base.json"
 CANDIDATES = 100
 """How many passages each of words and meaning brings in."""
 
+JUDGED = 12
+"""How many of the best are judged, where fewer are asked for."""
+
 _TRIES = 5
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _MARKS = {"retracted": "RETRACTED", "outdated": "OUTDATED"}
@@ -138,7 +141,7 @@ class StoredBase:
     ) -> list[Found]:
         """The passages nearest to a query, best first, at most ``k``.
 
-        Retracted documents come last where another answers. ``source`` is a format, or a part of a source's name;
+        What is retracted comes after what answers. ``source`` is a format, or a part of a source's name;
         ``since`` a date YYYY[-MM[-DD]]: what is older, or has no date, is left out; ``domain`` a domain the document is
         marked with. ``dense=False`` compares words only and does not load the sentence encoder. ``instead`` is what a
         query is about that names nothing. Raises ``BaseError`` on a date that is none.
@@ -160,13 +163,13 @@ class StoredBase:
             vector = sentence_encoder().encode([query])[0]
             rows = np.union1d(rows, self._vectors.nearest(vector, CANDIDATES, allowed)).astype(np.int32)
             cosines = self._vectors.cosines(vector, rows)
-        best = scoring.order(bm25[rows], cosines)[: max(0, k)]
+        best = scoring.order(bm25[rows], cosines)[: max(k, JUDGED)]
         found = []
         for place, stored in zip(best, self.texts.stored([int(rows[place]) for place in best]), strict=True):
             cosine = float(cosines[place]) if cosines is not None else None
             score, answer = scoring.judge(asked, stored, cosine)
             found.append(Found(stored, score, float(bm25[rows[place]]), cosine, answer))
-        return _retracted_last(found)
+        return sorted(found, key=_place)[: max(0, k)]
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -178,12 +181,11 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _retracted_last(found: list[Found]) -> list[Found]:
-    """What is retracted behind the rest, where something else answers as well."""
-    threshold = relevance().threshold
-    if any(one.score >= threshold and one.stored.document.status != "retracted" for one in found):
-        return sorted(found, key=lambda one: one.stored.document.status == "retracted")
-    return found
+def _place(found: Found) -> int:
+    """What answers comes first, then what answers but is retracted, then the rest, each in the order it had."""
+    if found.score < relevance().threshold:
+        return 2
+    return int(found.stored.document.status == "retracted")
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int32]:
