@@ -44,13 +44,16 @@ class UserLibrary:
         """What of the library answers a question, best first, at most ``k``; ``[]`` when nothing does.
 
         Reports of other patients are no knowledge, and what is retracted answers nothing: both are left out. Where the
-        question names nothing, it is about the ``findings``.
+        question names nothing, it is about the ``findings``. Where some headings ask just what is asked, what stands
+        under others is left out.
         """
         base = self.base()
         if base is None:
             return []
         found = base.search(query, k=k, dense=dense, role="knowledge", retracted=False, instead=findings)
-        return [_hit(one) for one in found if one.score >= relevance().threshold]
+        likely = [one for one in found if one.score >= relevance().threshold]
+        headed = [one for one in likely if one.headed]
+        return [_hit(one) for one in headed or likely]
 
 
 class Knowledge:

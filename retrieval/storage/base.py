@@ -40,6 +40,7 @@ class Found:
     """A passage that was found, with how likely it answers. ``cosine`` is ``None`` where words alone were compared.
 
     ``answer`` is the run of its sentences that says most of what was asked, as offsets in the document's text.
+    ``headed`` says that its heading asks just what was asked.
     """
 
     stored: Stored
@@ -47,6 +48,7 @@ class Found:
     bm25: float
     cosine: float | None
     answer: tuple[tuple[int, int], ...]
+    headed: bool
 
     @property
     def title(self) -> str:
@@ -167,8 +169,9 @@ class StoredBase:
         found = []
         for place, stored in zip(best, self.texts.stored([int(rows[place]) for place in best]), strict=True):
             cosine = float(cosines[place]) if cosines is not None else None
-            score, answer = scoring.judge(asked, stored, cosine)
-            found.append(Found(stored, score, float(bm25[rows[place]]), cosine, answer))
+            judged = scoring.judge(asked, stored, cosine)
+            bm25_here = float(bm25[rows[place]])
+            found.append(Found(stored, judged.probability, bm25_here, cosine, judged.answer, judged.headed))
         return sorted(found, key=_place)[: max(0, k)]
 
 

@@ -30,6 +30,18 @@ class Asked:
     rarity: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """How likely a candidate answers, in [0, 1], and the few of its sentences to read first.
+
+    ``headed`` says that its heading asks just what is asked.
+    """
+
+    probability: float
+    answer: Spans
+    headed: bool
+
+
 def asked(text: str, words: Words) -> Asked:
     """Read a query against the words of a base."""
     all_terms = content(terms(text))
@@ -42,8 +54,8 @@ def order(bm25: NDArray[np.float32], cosines: NDArray[np.float32] | None) -> NDA
     return np.argsort(-fuse(rankings), kind="stable")
 
 
-def judge(query: Asked, candidate: Stored, cosine: float | None) -> tuple[float, Spans]:
-    """How likely a candidate answers, in [0, 1], and the few of its sentences to read first.
+def judge(query: Asked, candidate: Stored, cosine: float | None) -> Judged:
+    """What is thought of a candidate.
 
     The probability is by what the title, the section and the sentences have of the question's words, with the weights
     of the starter notes' relevance; a title stands for a note's subject. The sentences are a run that begins with the
@@ -65,7 +77,7 @@ def judge(query: Asked, candidate: Stored, cosine: float | None) -> tuple[float,
     probability = relevance().weights(cosine is not None).probability(features)
     telling = [at for at, span in enumerate(candidate.sentences) if not candidate.sentence(span).endswith("?")] or [0]
     best = telling[0] if features.section >= _ALL else max(telling, key=lambda at: covered(query, said[at]))
-    return probability, _run(candidate, best)
+    return Judged(probability, _run(candidate, best), features.section >= _ALL)
 
 
 def covered(query: Asked, words: frozenset[str]) -> float:
