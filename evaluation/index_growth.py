@@ -1,6 +1,7 @@
 """How a library's index grows: opening time, search time, recall and size, up to a million vectors.
 
-Run ``python -m evaluation.index_growth [COUNT ...]`` for vectors alone, ``... --library COUNT`` for a whole library.
+Run ``python -m evaluation.index_growth [COUNT ...]`` for vectors alone, ``... --index HNSW32 [COUNT ...]`` for those in
+another FAISS index, ``... --library COUNT`` for a whole library.
 Vectors are synthetic: unit vectors around as many centres as there are subjects, so that neighbours exist, as with
 sentences; queries are others of the same kind. A library is of synthetic documents of one passage, read by the real
 reader, with synthetic vectors. Each is written as it would be, opened in a new process, and searched there one query
@@ -87,8 +88,8 @@ def made(count: int, centres: NDArray[np.float32], seed: int) -> Iterator[NDArra
         yield some / np.linalg.norm(some, axis=1, keepdims=True)
 
 
-def measure(count: int, folder: Path) -> dict[str, object]:
-    """The figures of one size."""
+def measure(count: int, folder: Path, factory: str | None = None) -> dict[str, object]:
+    """The figures of one size, in the index that a library of that size has, or in another."""
     random = np.random.default_rng(7)
     centres = random.standard_normal((max(64, count // _SUBJECT), DIMENSIONS), dtype=np.float32)
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
@@ -106,7 +107,11 @@ def measure(count: int, folder: Path) -> dict[str, object]:
         best, rows = np.take_along_axis(cosines, top, 1), np.take_along_axis(numbers, top, 1)
         start += len(batch)
     began = time.perf_counter()
-    vectors.write(np.arange(count, dtype=np.int32), stored, folder, indexed=True)
+    vectors.write(np.arange(count, dtype=np.int32), stored, folder, indexed=factory is None)
+    if factory is not None:
+        import faiss
+
+        faiss.write_index(vectors.build_index(stored, factory, 0), str(folder / vectors.INDEX))
     building = time.perf_counter() - began
     del stored
     done = subprocess.run(
@@ -117,7 +122,7 @@ def measure(count: int, folder: Path) -> dict[str, object]:
     bootstrap = random.choice(hits, (1000, QUERIES)).mean(axis=1)
     return {
         "vectors": count,
-        "index": vectors.layout(count)[0],
+        "index": factory or vectors.layout(count)[0],
         "built_s": round(building, 1),
         "opened_ms": round(1000 * read["opening"], 1),
         "search_p50_ms": round(1000 * float(np.percentile(read["times"], 50)), 2),
@@ -175,9 +180,11 @@ def measure_library(count: int, folder: Path) -> dict[str, object]:
 def main(arguments: list[str]) -> int:
     """Print one JSON object a size."""
     whole = arguments[:1] == ["--library"]
-    for count in map(int, arguments[1:] if whole else arguments or COUNTS):
+    factory = arguments[1] if arguments[:1] == ["--index"] else None
+    counts = arguments[1:] if whole else arguments[2:] if factory else arguments
+    for count in map(int, counts or COUNTS):
         with tempfile.TemporaryDirectory() as folder:
-            found = measure_library(count, Path(folder)) if whole else measure(count, Path(folder))
+            found = measure_library(count, Path(folder)) if whole else measure(count, Path(folder), factory)
             sys.stdout.write(json.dumps(found) + "\n")
             sys.stdout.flush()
     return 0
