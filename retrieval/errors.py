@@ -19,3 +19,15 @@ class IndexCacheError(RetrievalError):
     """A cached index is not what was written: truncated, changed, or of another version."""
 
     code = "bad_index"
+
+
+class SourceError(RetrievalError):
+    """A file cannot be read as a document: broken, too large, or of no known kind."""
+
+    code = "bad_source"
+
+
+class BaseError(RetrievalError):
+    """A knowledge base on disk is not there, is damaged, or another process is writing to it."""
+
+    code = "bad_base"
