@@ -79,11 +79,12 @@ def passages(title: str, text: str) -> list[str]:
     return [f"{title}. {run}" if title else run for run in runs]
 
 
-def pubmedqa(path: Path, quick: bool = False) -> list[RetrievalSet]:
-    """Question to abstract; and, harder, question to the conclusion alone, which was cut from the abstract."""
-    rows = [(id_, row) for id_, row in json.loads(path.read_text(encoding="utf-8")).items()]
-    if quick:
-        rows = [row for row in rows if bucket(row[0], 4, "quick") == 0]
+def pubmedqa(path: Path, one_in: int = 1) -> list[RetrievalSet]:
+    """Question to abstract; and, harder, question to the conclusion alone, which was cut from the abstract.
+
+    ``one_in``: one of so many of the rows, chosen by hash.
+    """
+    rows = [row for row in json.loads(path.read_text(encoding="utf-8")).items() if not bucket(row[0], one_in, "quick")]
     questions = tuple(
         Asked(row["QUESTION"], frozenset([at]), frozenset([at]), id_, PARTS[bucket(id_, 2, "part")])
         for at, (id_, row) in enumerate(rows)
@@ -97,22 +98,24 @@ def pubmedqa(path: Path, quick: bool = False) -> list[RetrievalSet]:
     ]
 
 
-def medquad(path: Path, quick: bool = False) -> list[RetrievalSet]:
-    """Three sets over MedQuAD's answers. An answer is relevant when it has the question's subject and type.
+def medquad(path: Path, one_in: int = 1) -> list[RetrievalSet]:
+    """Three sets over MedQuAD's answers, each titled with its subject, never with a question.
 
-    ``medquad lay``: the question in a layperson's words, documents titled with their subject, never with a
-    question. ``medquad synonyms``: so too, and the subject called by another name than in the title.
-    ``medquad answers``: MedQuAD's own question, documents without a title.
+    An answer is relevant when it has the question's subject and type. ``one_in``: one of so many of the subjects,
+    chosen by hash.
+
+    - ``medquad original``: MedQuAD's own question.
+    - ``medquad lay``: the question in a layperson's words.
+    - ``medquad synonyms``: so too, and the subject called by another name than in the title.
     """
-    answers = read_medquad(path)
-    if quick:
-        answers = [answer for answer in answers if bucket(answer.key, 4, "quick") == 0]
-    titled = _documents(answers, [answer.focus for answer in answers])
-    bare = _documents(answers, [""] * len(answers))
+    answers = [answer for answer in read_medquad(path) if not bucket(answer.key, one_in, "quick")]
+    places: dict[tuple[str, str], int] = {}
+    for answer in answers:
+        places.setdefault((answer.focus, answer.text), len(places))
     return [
-        _medquad_set("medquad lay", answers, titled, _lay),
-        _medquad_set("medquad synonyms", answers, titled, _other_name),
-        _medquad_set("medquad answers", answers, bare, lambda answer, part: answer.question),  # noqa: ARG005
+        _medquad_set("medquad original", answers, places, lambda answer, part: answer.question),  # noqa: ARG005
+        _medquad_set("medquad lay", answers, places, _lay),
+        _medquad_set("medquad synonyms", answers, places, _other_name),
     ]
 
 
@@ -130,7 +133,7 @@ def read_medquad(path: Path) -> list[Answer]:
     answers = [
         Answer(a.focus, key, a.kind, a.question, a.synonyms, a.text) for key, (_, a) in zip(keys, found, strict=True)
     ]
-    return sorted(answers, key=lambda a: (bucket(a.key, 4, "quick"), bucket(a.key, 2**60, "order"), a.kind, a.text))
+    return sorted(answers, key=lambda a: (bucket(a.key, 2**60, "order"), a.kind, a.text))
 
 
 def everyday(part: Part) -> list[str]:
@@ -175,20 +178,11 @@ def _telling(group: frozenset[str], shared: Counter[str]) -> list[str]:
     return [name for name in group if shared[name] <= _MOST_SUBJECTS or not _CONCEPT.fullmatch(name)]
 
 
-def _documents(answers: Sequence[Answer], titles: Sequence[str]) -> dict[tuple[str, str], int]:
-    """The distinct documents by title and text, each with its place."""
-    places: dict[tuple[str, str], int] = {}
-    for title, answer in zip(titles, answers, strict=True):
-        places.setdefault((title, answer.text), len(places))
-    return places
-
-
 def _medquad_set(name: str, answers: Sequence[Answer], places: dict[tuple[str, str], int], ask: Any) -> RetrievalSet:
-    titled = any(title for title, _ in places)
     relevant: dict[tuple[str, str], set[int]] = defaultdict(set)
     related: dict[str, set[int]] = defaultdict(set)
     for answer in answers:
-        place = places[(answer.focus if titled else "", answer.text)]
+        place = places[answer.focus, answer.text]
         relevant[answer.key, answer.kind].add(place)
         related[answer.key].add(place)
     questions = []

@@ -1,4 +1,4 @@
-"""Vectors of many passages, kept on disk in shards, so that a measurement that was stopped goes on where it was."""
+"""Vectors of many texts, kept on disk, so that a measurement that was stopped goes on where it was."""
 
 import hashlib
 import os
@@ -12,37 +12,49 @@ from numpy.typing import NDArray
 from overread.encoder import DIMENSIONS, sentence_encoder
 
 SHARD = 512
-"""Passages of a shard."""
+"""Texts computed, and written, at once."""
 
 
 def vectors_of(
-    texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] = lambda done, of: None
+    texts: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.float32]:
     """One unit vector a text, float32 ``(len(texts), 384)``: read from ``folder``, or computed and written there.
 
-    A shard is named by the checksum of its texts. ``progress`` is told how many texts are done, of how many.
+    They are kept with 16 bits. ``progress`` is told how many of the missing texts are done, of how many.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for start in range(0, len(texts), SHARD):
-        some = list(texts[start : start + SHARD])
-        path = folder / (hashlib.sha256("\x00".join(some).encode()).hexdigest()[:32] + ".npy")
-        parts.append(_read(path, len(some)) if path.exists() else _compute(some, path))
-        progress(min(start + SHARD, len(texts)), len(texts))
-    return np.vstack(parts) if parts else np.zeros((0, DIMENSIONS), np.float32)
+    known = _read(folder)
+    missing = [text for text in dict.fromkeys(texts) if _key(text) not in known]
+    for start in range(0, len(missing), SHARD):
+        some = missing[start : start + SHARD]
+        known |= _write(folder, some, sentence_encoder().encode(some))
+        if progress:
+            progress(min(start + SHARD, len(missing)), len(missing))
+    if not texts:
+        return np.zeros((0, DIMENSIONS), np.float32)
+    return np.stack([known[_key(text)] for text in texts]).astype(np.float32)
 
 
-def _read(path: Path, count: int) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = np.load(path, allow_pickle=False).astype(np.float32)
-    if vectors.shape != (count, DIMENSIONS):
-        raise ValueError(f"{path.name} is no shard of {count} vectors; delete it and measure again")
-    return vectors
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def _compute(texts: list[str], path: Path) -> NDArray[np.float32]:
-    vectors = sentence_encoder().encode(texts).astype(np.float16)
-    handle, name = tempfile.mkstemp(suffix=".npy.part", dir=path.parent)
+def _read(folder: Path) -> dict[bytes, NDArray[np.float16]]:
+    known: dict[bytes, NDArray[np.float16]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as shard:
+            keys, vectors = shard["keys"], shard["vectors"]
+        if keys.shape != (len(vectors), 16) or vectors.shape[1] != DIMENSIONS:
+            raise ValueError(f"{path.name} is no shard of vectors; delete it and measure again")
+        known |= {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}
+    return known
+
+
+def _write(folder: Path, texts: Sequence[str], vectors: NDArray[np.float32]) -> dict[bytes, NDArray[np.float16]]:
+    keys = np.frombuffer(b"".join(map(_key, texts)), dtype=np.uint8).reshape(-1, 16)
+    half = vectors.astype(np.float16)
+    handle, name = tempfile.mkstemp(suffix=".part", dir=folder)
     with os.fdopen(handle, "wb") as file:
-        np.save(file, vectors)
-    Path(name).rename(path)
-    return vectors.astype(np.float32)
+        np.savez(file, keys=keys, vectors=half)
+    Path(name).rename(folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}.npz")
+    return {key.tobytes(): vector for key, vector in zip(keys, half, strict=True)}
