@@ -61,7 +61,7 @@ class Searchable:
         """The candidates worth ranking, and their rows; no passage of the documents ``without``."""
         bm25, cosines = self._scores(query, vector, without)
         fused = fuse_convex(bm25, cosines, ranking_weights().cosine_share) if dense else bm25
-        rows = _best(np.asarray(fused), POOL)
+        rows = best(np.asarray(fused), POOL)
         return rows, [
             Candidate(self.texts[r], self.titles[r], float(bm25[r]), float(cosines[r]) if dense else None) for r in rows
         ]
@@ -71,14 +71,14 @@ class Searchable:
         bm25, cosines = self._scores(query, vector, without)
         fused = fuse_convex(bm25, cosines, ranking_weights().cosine_share)
         scores = {"bm25": bm25, "dense": cosines, "rrf": fuse([bm25, cosines]), "fused": fused}
-        found = {name: self._documents(_best(np.asarray(values), 4 * DEPTH)) for name, values in scores.items()}
+        found = {name: self.documents(best(np.asarray(values), 4 * DEPTH)) for name, values in scores.items()}
         ranked: dict[str, list[Ranked]] = {}
         for name, dense, first in (("reranked by words", False, bm25), ("reranked", True, fused)):
             rows, candidates = self.pool(query, vector, without, dense)
             ranked[name] = self.ranker.rank(query, candidates, vector if dense else None)
             order = [int(rows[candidate.place]) for candidate in ranked[name]]
-            rest = [row for row in _best(np.asarray(first), 4 * DEPTH) if row not in set(order)]
-            found[name] = self._documents([*order, *rest])
+            rest = [row for row in best(np.asarray(first), 4 * DEPTH) if row not in set(order)]
+            found[name] = self.documents([*order, *rest])
         top = [max((r.probability for r in ranked[n]), default=0.0) for n in ("reranked", "reranked by words")]
         return Found(found, *top, float(bm25.max(initial=0.0)))
 
@@ -92,7 +92,8 @@ class Searchable:
             cosines = np.where(gone, np.float32(-1), cosines)
         return bm25, cosines
 
-    def _documents(self, rows: Sequence[int] | NDArray[np.int64]) -> list[int]:
+    def documents(self, rows: Sequence[int] | NDArray[np.int64]) -> list[int]:
+        """The documents of passages, each where its first passage stands."""
         return list(dict.fromkeys(int(self.owners[row]) for row in rows))[:DEPTH]
 
 
@@ -108,7 +109,7 @@ def encode_one(query: str) -> NDArray[np.float32]:
     return vector
 
 
-def _best(scores: NDArray[np.float32] | NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def best(scores: NDArray[np.float32] | NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """The rows of the best scores above 0, best first; of equals, the first."""
     count = min(count, len(scores))
     if not count:

@@ -17,10 +17,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from evaluation.retrieval_runs import Searchable, encode_questions
+from evaluation.retrieval_bench import scores_of
+from evaluation.retrieval_runs import Searchable, best, encode_questions
 from evaluation.retrieval_sets import PARTS, Answer, bucket, everyday, medquad, passages, pubmedqa, read_medquad
 from retrieval.kinds import KindWeights, kinds
-from retrieval.ranking import FEATURES, Logistic, RankingWeights, ranking_weights
+from retrieval.ranking import FEATURES, Logistic, Ranker, RankingWeights, fuse_convex, ranking_weights
 from retrieval.terms import terms
 
 _WORDS = 1_000
@@ -111,9 +112,54 @@ def examples(chosen: Searchable, folder: Path, dense: bool) -> tuple[Any, Any, A
     return np.vstack(tables), np.concatenate(labels), np.concatenate(folds)
 
 
+def choose_share(bases: Sequence[Searchable], folder: Path) -> float:
+    """The share of the cosine in the fusion with the best mean nDCG@10 over the sets' developing questions."""
+    means = []
+    for base in bases:
+        asked = [q for q in base.set.questions if q.part == "developing"][:_RANKING_QUESTIONS]
+        vectors = encode_questions([q.text for q in asked], folder)
+        of_set = np.zeros((len(asked), len(_SHARES)))
+        for row, question in enumerate(asked):
+            bm25, cosines = base.lexical(question.text), base.cosines(vectors[question.text])
+            for column, share in enumerate(_SHARES):
+                found = base.documents(best(fuse_convex(bm25, cosines, share), 40))
+                of_set[row, column] = scores_of(found, question.relevant)[0]
+        means.append(of_set.mean(axis=0))
+        sys.stdout.write(f"{base.set.name}: {dict(zip(_SHARES, of_set.mean(axis=0).round(3).tolist(), strict=True))}\n")
+    return _SHARES[int(np.argmax(np.mean(means, axis=0)))]
+
+
+def choose_threshold(bases: Sequence[Searchable], folder: Path, dense: bool) -> float:
+    """The probability that parts best the developing questions with an answer from those without, both kinds alike.
+
+    Questions that the weights were not fitted on, as far as there are.
+    """
+    with_answer, without_answer = [], []
+    for base in bases:
+        asked = [q for q in base.set.questions if q.part == "developing"][-_RANKING_QUESTIONS:]
+        vectors = encode_questions([q.text for q in asked], folder)
+        for question in asked:
+            for gone, scores in ((frozenset[int](), with_answer), (question.relevant, without_answer)):
+                vector = vectors[question.text]
+                _, candidates = base.pool(question.text, vector, gone, dense)
+                ranked = base.ranker.rank(question.text, candidates, vector if dense else None)
+                scores.append(max((one.probability for one in ranked), default=0.0))
+    kept, refused = np.array(with_answer), np.array(without_answer)
+    grid = np.arange(0.02, 0.99, 0.01)
+    return round(float(max(grid, key=lambda t: (kept >= t).mean() + (refused < t).mean())), 2)
+
+
+_SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+
+
 def _taken(subject: str, relevant: frozenset[int], related: frozenset[int]) -> frozenset[int]:
     turn = bucket(subject, 6, "taken")
     return related if turn == 0 else relevant if turn in (1, 2) else frozenset()
+
+
+def _write(path: Path, weights: RankingWeights) -> None:
+    path.write_text(json.dumps(weights.model_dump(), indent=1) + "\n", encoding="utf-8")
+    ranking_weights.cache_clear()
 
 
 def main() -> int:
@@ -134,21 +180,24 @@ def main() -> int:
         *medquad(chosen.data / "medquad_xml.zip", 1 if chosen.full else 4),
     ]
     searchable = [Searchable(some, chosen.cache) for some in sets]
-    logistics = {}
-    for dense in (True, False):
+    path = target / "ranking.json"
+    weights = ranking_weights().model_copy(update={"cosine_share": choose_share(searchable, chosen.cache)})
+    _write(path, weights)
+    for dense, name in ((True, "with_meaning"), (False, "words_alone")):
         parts = [examples(some, chosen.cache, dense) for some in searchable]
         features, labels, folds = (np.concatenate(column) for column in zip(*parts, strict=True))
-        logistics[dense] = fit_logistic(features, labels, folds)
-        sys.stdout.write(f"{dense} {Counter(labels.tolist())} {logistics[dense].weights}\n")
-    old = ranking_weights()
-    weights = RankingWeights(
-        cosine_share=old.cosine_share,
-        threshold=old.threshold,
-        words_threshold=old.words_threshold,
-        with_meaning=logistics[True],
-        words_alone=logistics[False],
-    )
-    (target / "ranking.json").write_text(json.dumps(weights.model_dump(), indent=1) + "\n", "utf-8")
+        logistic = fit_logistic(features, labels, folds)
+        weights = weights.model_copy(update={name: logistic})
+        sys.stdout.write(f"{name}: {Counter(labels.tolist())} {logistic}\n")
+    _write(path, weights)
+    for some in searchable:
+        some.ranker = Ranker(some.index.idf)
+    thresholds = {
+        "threshold": choose_threshold(searchable, chosen.cache, True),
+        "words_threshold": choose_threshold(searchable, chosen.cache, False),
+    }
+    sys.stdout.write(f"{thresholds}\n")
+    _write(path, weights.model_copy(update=thresholds))
     return 0
 
 

@@ -101,7 +101,7 @@ def retrieval(
 
     missing = [name for name in ("pubmedqa_ori_pqal.json", "medquad_xml.zip") if not (data / name).is_file()]
     if missing:
-        raise typer.BadParameter(f"{missing[0]} is not in {data}", param_hint="--data")
+        raise typer.BadParameter(f"the folder has no {missing[0]}", param_hint="--data")
     if quick and full:
         raise typer.BadParameter("choose one of --quick and --full", param_hint="--full")
 
