@@ -82,6 +82,15 @@ class Searchable:
         top = [max((r.probability for r in ranked[n]), default=0.0) for n in ("reranked", "reranked by words")]
         return Found(found, *top, float(bm25.max(initial=0.0)))
 
+    def tops(self, query: str, vector: NDArray[np.float32], without: Collection[int]) -> tuple[float, float, float]:
+        """The best probability, the best by words alone, and the best BM25."""
+        likeliest = []
+        for dense in (True, False):
+            _, candidates = self.pool(query, vector, without, dense)
+            ranked = self.ranker.rank(query, candidates, vector if dense else None)
+            likeliest.append(max((one.probability for one in ranked), default=0.0))
+        return likeliest[0], likeliest[1], max((candidate.bm25 for candidate in candidates), default=0.0)
+
     def _scores(
         self, query: str, vector: NDArray[np.float32], without: Collection[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -14,8 +14,11 @@ Span = tuple[int, int]
 MOST = 3
 """An answer has at most so many sentences."""
 
-_KIND = 1.0
-_NEAR_BEST = 0.7
+_KIND = 2.0
+_GIVEN = 0.9
+"""What a word is worth that the title says already, so that the sentences after it need not."""
+
+_NEAR_BEST = 0.8
 """A sentence of less than this share of the best sentence's score is left out."""
 
 
@@ -59,7 +62,7 @@ def evidence(
         there = frozenset(words)
         own = sum(rarity(word) for word in asked if word in there) / whole
         given = sum(rarity(word) for word in asked if word in titled and word not in there) / whole
-        score = own + 0.5 * given
+        score = own + _GIVEN * given
         if wanted is not None:
             score += _KIND * float(wanted @ kinds().of_passage(sorted(there)))
         scored.append(Quoted(start, end, text, score))
