@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.retrieval_runs import METHODS, Found, Progress, Searchable, encode_one, encode_questions
+from evaluation.retrieval_runs import METHODS, Found, Progress, Searchable, encode_one, encode_questions, open_sets
 from evaluation.retrieval_sets import Asked, Part, RetrievalSet, everyday, medquad, pubmedqa
 
 RESAMPLES = 2_000
@@ -16,7 +16,7 @@ SEED = 5
 MEASURES = ("ndcg@10", "mrr", "r@10")
 
 _TIMED = 60
-_TAKEN_OUT = 250
+_TAKEN_OUT = 150
 """Questions asked again of a base without their answers."""
 
 
@@ -108,14 +108,13 @@ def measure_retrieval(
     refusals: list[Refusal] = []
     calibrations: list[Calibration] = []
     latencies: list[Latency] = []
-    for chosen in sets:
-        base = Searchable(chosen, folder, progress)
+    for base in open_sets(sets, folder, progress):
         report = measure_set(base, folder, part)
         rows += report.rows
         refusals += report.refusals
         calibrations += report.calibrations
-        if chosen is sets[-1]:
-            latencies = measure_latency(base, chosen.questions)
+        if base.set is sets[-1]:
+            latencies = measure_latency(base, base.set.questions)
     return Report(rows, refusals, calibrations, latencies)
 
 

@@ -1,6 +1,7 @@
 """A retrieval set made searchable: BM25 and vectors over its passages, and the documents that each method finds."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,14 @@ class Searchable:
         embedded = [p for title, text in zip(chosen.titles, chosen.texts, strict=True) for p in passages(title, text)]
         self.vectors = vectors_of(embedded, folder / "vectors", progress)
         self.ranker = Ranker(self.index.idf)
+
+    def of(self, chosen: RetrievalSet) -> "Searchable":
+        """The same documents, already indexed, with another set's questions. Raises ``ValueError`` for others."""
+        if (chosen.titles, chosen.texts) != (self.set.titles, self.set.texts):
+            raise ValueError(f"{chosen.name} has other documents than {self.set.name}")
+        same = copy(self)
+        same.set = chosen
+        return same
 
     def lexical(self, query: str) -> NDArray[np.float32]:
         """BM25 of every passage."""
@@ -104,6 +113,15 @@ class Searchable:
     def documents(self, rows: Sequence[int] | NDArray[np.int64]) -> list[int]:
         """The documents of passages, each where its first passage stands."""
         return list(dict.fromkeys(int(self.owners[row]) for row in rows))[:DEPTH]
+
+
+def open_sets(sets: Sequence[RetrievalSet], folder: Path, progress: Progress | None = None) -> Iterator[Searchable]:
+    """Each set made searchable; documents that two sets in a row share are indexed once."""
+    base: Searchable | None = None
+    for chosen in sets:
+        same = base is not None and (chosen.titles, chosen.texts) == (base.set.titles, base.set.texts)
+        base = base.of(chosen) if base is not None and same else Searchable(chosen, folder, progress)
+        yield base
 
 
 def encode_questions(queries: Sequence[str], folder: Path) -> dict[str, NDArray[np.float32]]:

@@ -24,7 +24,7 @@ Part = Literal["developing", "reporting"]
 PARTS: tuple[Part, Part] = ("developing", "reporting")
 
 WORDS_A_PASSAGE = 180
-MOST_QUESTIONS = 400
+MOST_QUESTIONS = 300
 """Of a set and a part; chosen by hash where there are more."""
 
 _MOST_SUBJECTS = 4

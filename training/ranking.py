@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from evaluation.retrieval_bench import scores_of
-from evaluation.retrieval_runs import Searchable, best, encode_questions
+from evaluation.retrieval_runs import Searchable, best, encode_questions, open_sets
 from evaluation.retrieval_sets import PARTS, Answer, bucket, everyday, medquad, passages, pubmedqa, read_medquad
 from retrieval.kinds import KindWeights, kinds
 from retrieval.ranking import FEATURES, Logistic, Ranker, RankingWeights, fuse_convex, ranking_weights
@@ -26,7 +26,7 @@ from retrieval.terms import terms
 
 _WORDS = 1_000
 _FOLDS = 5
-_RANKING_QUESTIONS = 300
+_RANKING_QUESTIONS = 150
 
 
 def fit_kinds(answers: Sequence[Answer], folder: Path) -> KindWeights:
@@ -179,7 +179,7 @@ def main() -> int:
         *pubmedqa(chosen.data / "pubmedqa_ori_pqal.json"),
         *medquad(chosen.data / "medquad_xml.zip", 1 if chosen.full else 4),
     ]
-    searchable = [Searchable(some, chosen.cache) for some in sets]
+    searchable = list(open_sets(sets, chosen.cache))
     path = target / "ranking.json"
     weights = ranking_weights().model_copy(update={"cosine_share": choose_share(searchable, chosen.cache)})
     _write(path, weights)
