@@ -1,6 +1,6 @@
 """Fit the kinds of question and the ranking of passages, on the developing parts of MedQuAD and PubMedQA.
 
-Run ``python -m training.ranking DATA CACHE [--full]``; DATA is ``shared/data/retrieval``. It writes
+Run ``python -m training.ranking DATA CACHE [--one-in 4]``; DATA is ``shared/data/retrieval``. It writes
 ``retrieval/data/kinds.json`` and ``retrieval/data/ranking.json`` and prints what cross-validation says of them.
 """
 
@@ -167,7 +167,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path)
-    parser.add_argument("--full", action="store_true", help="all of MedQuAD, not a quarter")
+    parser.add_argument("--one-in", type=int, default=4, help="use one of so many of MedQuAD's subjects")
     parser.add_argument("--only-ranking", action="store_true", help="keep the kinds that are there")
     chosen = parser.parse_args()
     target = Path(str(files("retrieval"))) / "data"
@@ -177,7 +177,7 @@ def main() -> int:
         kinds.cache_clear()
     sets = [
         *pubmedqa(chosen.data / "pubmedqa_ori_pqal.json"),
-        *medquad(chosen.data / "medquad_xml.zip", 1 if chosen.full else 4),
+        *medquad(chosen.data / "medquad_xml.zip", chosen.one_in),
     ]
     searchable = list(open_sets(sets, chosen.cache))
     path = target / "ranking.json"
