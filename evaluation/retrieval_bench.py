@@ -223,13 +223,16 @@ def _refusal(
     labels = np.arange(len(scores)) < len(answerable)
     weights = resampled([*groups, *own])[:300]
     threshold = ranking_weights().threshold
+    areas = [_auroc(scores[:, at], labels, weights) for at in range(3)]
     return Refusal(
-        base.set.name,
-        name,
-        len(against),
-        *(_auroc(scores[:, at], labels, weights) for at in range(3)),
-        round(float((answerable[:, 0] >= threshold).mean()), 4),
-        round(float((against[:, 0] < threshold).mean()), 4),
+        set=base.set.name,
+        against=name,
+        questions=len(against),
+        auroc=areas[0],
+        auroc_by_words=areas[1],
+        auroc_of_bm25=areas[2],
+        kept=round(float((answerable[:, 0] >= threshold).mean()), 4),
+        refused=round(float((against[:, 0] < threshold).mean()), 4),
     )
 
 

@@ -70,7 +70,7 @@ class Searchable:
         """The candidates worth ranking, and their rows; no passage of the documents ``without``."""
         bm25, cosines = self._scores(query, vector, without)
         fused = fuse_convex(bm25, cosines, ranking_weights().cosine_share) if dense else bm25
-        rows = best(np.asarray(fused), POOL)
+        rows = best(np.asarray(fused, dtype=np.float64), POOL)
         return rows, [
             Candidate(self.texts[r], self.titles[r], float(bm25[r]), float(cosines[r]) if dense else None) for r in rows
         ]
@@ -80,16 +80,21 @@ class Searchable:
         bm25, cosines = self._scores(query, vector, without)
         fused = fuse_convex(bm25, cosines, ranking_weights().cosine_share)
         scores = {"bm25": bm25, "dense": cosines, "rrf": fuse([bm25, cosines]), "fused": fused}
-        found = {name: self.documents(best(np.asarray(values), 4 * DEPTH)) for name, values in scores.items()}
+        found = {
+            name: self.documents(best(np.asarray(values, dtype=np.float64), 4 * DEPTH))
+            for name, values in scores.items()
+        }
         ranked: dict[str, list[Ranked]] = {}
         for name, dense, first in (("reranked by words", False, bm25), ("reranked", True, fused)):
             rows, candidates = self.pool(query, vector, without, dense)
             ranked[name] = self.ranker.rank(query, candidates, vector if dense else None)
             order = [int(rows[candidate.place]) for candidate in ranked[name]]
-            rest = [row for row in best(np.asarray(first), 4 * DEPTH) if row not in set(order)]
+            rest = [row for row in best(np.asarray(first, dtype=np.float64), 4 * DEPTH) if row not in set(order)]
             found[name] = self.documents([*order, *rest])
-        top = [max((r.probability for r in ranked[n]), default=0.0) for n in ("reranked", "reranked by words")]
-        return Found(found, *top, float(bm25.max(initial=0.0)))
+        meaning, words = (
+            max((r.probability for r in ranked[n]), default=0.0) for n in ("reranked", "reranked by words")
+        )
+        return Found(found, meaning, words, float(bm25.max(initial=0.0)))
 
     def tops(self, query: str, vector: NDArray[np.float32], without: Collection[int]) -> tuple[float, float, float]:
         """The best probability, the best by words alone, and the best BM25."""

@@ -67,6 +67,7 @@ FEATURES = (
     "kind_below_best",
     "kind_of_named",
     "length",
+    "titled",
 )
 """What a candidate is judged by, in the order of the weights."""
 
@@ -165,6 +166,7 @@ class Ranker:
                     kind,
                     kind * named,
                     math.log1p(len(read.ordered)) / 6,
+                    float(bool(title.ordered)),
                 )
             )
         table = np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))

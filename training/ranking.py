@@ -134,7 +134,8 @@ def choose_threshold(bases: Sequence[Searchable], folder: Path, dense: bool) -> 
 
     Questions that the weights were not fitted on, as far as there are.
     """
-    with_answer, without_answer = [], []
+    with_answer: list[float] = []
+    without_answer: list[float] = []
     for base in bases:
         asked = [q for q in base.set.questions if q.part == "developing"][-_RANKING_QUESTIONS:]
         vectors = encode_questions([q.text for q in asked], folder)
