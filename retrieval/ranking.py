@@ -67,7 +67,6 @@ FEATURES = (
     "kind_below_best",
     "kind_of_named",
     "length",
-    "titled",
 )
 """What a candidate is judged by, in the order of the weights."""
 
@@ -166,7 +165,6 @@ class Ranker:
                     kind,
                     kind * named,
                     math.log1p(len(read.ordered)) / 6,
-                    float(bool(title.ordered)),
                 )
             )
         table = np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
