@@ -22,6 +22,8 @@ Examples:
   overread bench guardrails --data shared/data
 
   overread bench guardrails --only latency --json
+
+  overread bench retrieval --data shared/data/retrieval
 """
 
 app = typer.Typer(help="Measure speed on this machine, and the guardrails.", rich_markup_mode=None, epilog=EXAMPLES)
@@ -131,6 +133,39 @@ def _shared_data() -> Path:
     named = os.environ.get("OVERREAD_SHARED")
     places = [Path(named)] if named else [Path("shared"), Path("..") / "shared"]
     return next((place / "data" for place in places if (place / "data").is_dir()), places[0] / "data")
+
+
+@app.command("retrieval")
+def retrieval(
+    data: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Holds pubmedqa_ori_pqal.json and medquad_xml.zip.")
+    ] = Path("shared/data/retrieval"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A sixteenth of MedQuAD's subjects, not a quarter.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All of MedQuAD; encodes for half an hour at first.")] = False,
+) -> None:
+    """How well the right documents are found: BM25, dense, fused and reranked, side by side."""
+    import json
+    from dataclasses import asdict
+
+    from evaluation.retrieval_bench import measure_retrieval
+    from evaluation.retrieval_table import table
+    from overread.settings import settings
+    from serve.cli.output import own_stdout
+
+    missing = [name for name in ("pubmedqa_ori_pqal.json", "medquad_xml.zip") if not (data / name).is_file()]
+    if missing:
+        raise typer.BadParameter(f"the folder has no {missing[0]}", param_hint="--data")
+    if quick and full:
+        raise typer.BadParameter("choose one of --quick and --full", param_hint="--full")
+
+    def progress(done: int, of: int) -> None:
+        typer.echo(f"encoding passages: {done} of {of}", err=True)
+
+    with own_stdout() as out:
+        cache = settings().cache / "bench-retrieval"
+        report = measure_retrieval(data, cache, quick=quick, full=full, progress=progress)
+        out.write(json.dumps(asdict(report)) + "\n" if as_json else table(report))
 
 
 def _json(timings: "list[Timing]") -> str:
