@@ -30,8 +30,8 @@ def own(own_settings: Settings, tmp_path: Path) -> Add:
     return add
 
 
-SARCOIDOSIS = (
-    "---\nsource: Our department\n---\n# Sarcoidosis\n\n## How it is confirmed\n\nSarcoidosis is confirmed by biopsy.\n"
+CYSTINOSIS = (
+    "---\nsource: Our department\n---\n# Cystinosis\n\n## How it is confirmed\n\nCystinosis is confirmed by biopsy.\n"
 )
 
 
@@ -41,23 +41,23 @@ def found(knowledge: Knowledge, question: str) -> list[tuple[str, str]]:
 
 def test_the_own_library_answers_what_the_notes_do_not(own_settings: Settings, own: Add) -> None:
     knowledge = Knowledge.open(own_settings)
-    question = "How is sarcoidosis confirmed?"
+    question = "How is cystinosis confirmed?"
     before = knowledge.checksum
     assert found(knowledge, question) == []
-    own(sarcoidosis=SARCOIDOSIS)
-    assert found(knowledge, question) == [("Sarcoidosis", "Sarcoidosis is confirmed by biopsy.")]
+    own(cystinosis=CYSTINOSIS)
+    assert found(knowledge, question) == [("Cystinosis", "Cystinosis is confirmed by biopsy.")]
     assert knowledge.search(question, dense=False)[0].source == "Our department"
     assert knowledge.checksum != before
-    assert found(knowledge, "What causes gout?") == []
+    assert found(knowledge, "What causes scurvy?") == []
 
 
 def test_what_is_removed_is_in_no_later_answer(own_settings: Settings, own: Add) -> None:
-    own(sarcoidosis=SARCOIDOSIS)
+    own(cystinosis=CYSTINOSIS)
     knowledge = Knowledge.open(own_settings)
-    assert found(knowledge, "How is sarcoidosis confirmed?")
+    assert found(knowledge, "How is cystinosis confirmed?")
     folder = library_folder(own_settings)
     indexing.remove(folder, [facts.id for facts in StoredBase.open(folder).texts.all_facts()], silent)
-    assert found(knowledge, "How is sarcoidosis confirmed?") == []
+    assert found(knowledge, "How is cystinosis confirmed?") == []
 
 
 def test_notes_and_own_documents_stand_side_by_side(own_settings: Settings, own: Add) -> None:
@@ -77,8 +77,8 @@ def test_retracted_documents_and_reports_answer_nothing(own_settings: Settings, 
 
 
 def test_a_question_that_names_nothing_is_about_the_findings(own_settings: Settings, own: Add) -> None:
-    own(sarcoidosis=SARCOIDOSIS)
+    own(cystinosis=CYSTINOSIS)
     knowledge = Knowledge.open(own_settings)
     assert knowledge.own.search("What is it?", dense=False) == []
-    hits = knowledge.own.search("What is it?", findings=["sarcoidosis"], dense=False)
-    assert [hit.title for hit in hits] == ["Sarcoidosis"]
+    hits = knowledge.own.search("What is it?", findings=["cystinosis"], dense=False)
+    assert [hit.title for hit in hits] == ["Cystinosis"]
