@@ -5,15 +5,12 @@ the same weights and the same vocabulary, computes the first layers alone, and h
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overread.encoder import DIMENSIONS, packaged_model
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 HEADS = 12
 MAX_PIECES = 8

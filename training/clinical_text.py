@@ -1,7 +1,8 @@
-"""Writes synthetic clinical text with its identity marked: notes, questions, letters, reports, and texts without anybody.
+"""Writes synthetic clinical text with its identity marked: notes, questions, letters, reports, and texts with nobody.
 
 The grammar is ``training/data/clinical_text.yaml``. Names, towns, streets and numbers are put together from parts, so
-that hardly any is met twice; nothing is taken from a list of real people. ``python -m training.clinical_text 20`` shows some.
+that hardly any is met twice; nothing is taken from a list of real people.
+``python -m training.clinical_text 20`` shows some.
 """
 
 import argparse
@@ -40,7 +41,7 @@ class ClinicalTextWriter:
     """
 
     def __init__(self, seed: int, part: int | None = None) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311
         self._grammar = _grammar()
         self._part = part
 
@@ -135,7 +136,7 @@ class ClinicalTextWriter:
         if chance < 0.4:
             return draw.choice(culture["whole"])
         stem, end = draw.choice(culture["stem"]), draw.choice(culture["end"])
-        if stem.endswith(("-", "'", "Mc", "Mac")) or stem.endswith(" "):
+        if stem.endswith(("-", "'", "Mc", "Mac", " ")):
             end = end.strip().capitalize() if end.strip()[0].islower() else end.strip()
         return f"{stem}{end}"
 
@@ -145,10 +146,7 @@ class ClinicalTextWriter:
             return self._syllables()
         culture = draw.choice(self._grammar["towns"])
         stem, end = draw.choice(culture["stem"]), draw.choice(culture["end"])
-        if not stem.endswith((" ", "-")):
-            end = end.lower() if end.isalpha() else end
-        else:
-            end = end[:1].upper() + end[1:]
+        end = end[:1].upper() + end[1:] if stem.endswith((" ", "-")) else end.lower()
         town = f"{stem}{end}"
         if draw.random() < 0.06:
             town = f"{draw.choice(['North', 'Upper', 'Old', 'Great', 'Lower', 'Port', 'Fort'])} {town}"
@@ -182,7 +180,7 @@ class ClinicalTextWriter:
         return word.capitalize()
 
     def _worn(self, one: WrittenText) -> WrittenText:
-        """The text as people type it: in lower or upper case, with letters swapped, on one line, without its full stops."""
+        """The text as people type it: in one case, with letters swapped, on one line, without a full stop."""
         draw = self._random
         chance = draw.random()
         text = one.text
@@ -210,8 +208,8 @@ class ClinicalTextWriter:
         return "".join(letters)
 
 
-_STATES = ["AL", "AZ", "CA", "CO", "FL", "GA", "IL", "MA", "MI", "MN", "NC", "NY", "OH", "OR", "PA", "TX", "VA", "WA", "NSW", "QC",
-           "SO", "WGN", "BC", "TAS", "VIC", "Ohio", "Texas", "Bavaria", "Ontario", "Kerala"]  # fmt: skip
+_STATES = ["AL", "AZ", "CA", "CO", "FL", "GA", "IL", "MA", "MI", "MN", "NC", "NY", "OH", "OR", "PA", "TX", "VA", "WA",
+           "NSW", "QC", "SO", "WGN", "BC", "TAS", "VIC", "Ohio", "Texas", "Bavaria", "Ontario", "Kerala"]  # fmt: skip
 
 
 @lru_cache(maxsize=1)

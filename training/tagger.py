@@ -1,8 +1,8 @@
 """Trains the tagger of names, places and facilities in free text, and writes its weights and card.
 
 Run ``python -m training.tagger FOLDER`` where FOLDER is ``shared/data``. It learns from texts that
-``training/clinical_text.py`` writes, and from half of MedQuAD's documents as text without anybody. No text with identity
-that comes from elsewhere teaches anything. The encoder's layers stay as they are, so their output is computed once.
+``training/clinical_text.py`` writes, and from half of MedQuAD's documents as text without anybody. No text with
+identity that comes from elsewhere teaches anything. The encoder's layers stay as they are, so their output is computed once.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def examples(
 
 
 def right(head: Head, rows: Sequence[Example]) -> list[Figure]:
-    """How many words of unseen phrasings are told apart: of identity those that are found, of the rest those that stay."""
+    """How many words of unseen phrasings are told apart: of identity those found, of the rest those that stay."""
     import torch
 
     counts: Counter[str] = Counter()

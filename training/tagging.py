@@ -1,4 +1,4 @@
-"""The tagger's head while it learns: the same sums as ``guardrails.phi.tagger`` in numpy, here in torch with dropout."""
+"""The tagger's head while it learns: the sums of ``guardrails.phi.tagger``, here in torch with dropout."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ class Head:
         self.weights["out.bias"] = torch.zeros(len(TAGS), requires_grad=True)
 
     def scores(self, meanings: "Tensor", shapes: "Tensor", mask: "Tensor", drop: float) -> "Tensor":
-        """``(texts, words, TAGS)`` from meanings ``(texts, words, n)``, rows of shapes and a mask of the words there are."""
+        """``(texts, words, TAGS)`` from meanings ``(texts, words, n)``, rows of shapes, and where words are."""
         import torch
         from torch.nn.functional import dropout, gelu
 

@@ -40,7 +40,7 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
 
 
 def not_identity(words: Sequence[str], tag: str) -> bool:
-    """Whether a run of words names nobody whatever the network says: no letters in it, and no long number of a place."""
+    """Whether a run of words names nobody whatever the network says: no letters, and no long number of a place."""
     if any(char.isalpha() for word in words for char in word):
         return False
     return tag != "place" or all(len(word) < _LEAST_DIGITS for word in words)

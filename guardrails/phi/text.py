@@ -1,4 +1,4 @@
-"""Finds identity in free text: our clinical patterns, the tagger, and Presidio's recognizers for numbers with a checksum.
+"""Finds identity in free text: our clinical patterns, a tagger, and Presidio's recognizers for numbers with a checksum.
 
 The clinical patterns look at every text. Presidio's engine is asked only where one of its recognizers
 could match at all (a long number, an address of a machine or a wallet), and is loaded when that first

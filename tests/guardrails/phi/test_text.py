@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.guardrails_bench import measure, read_asq, read_presidio
+from evaluation.guardrails_bench import measure
+from evaluation.identity_texts import read_asq, read_presidio
 from guardrails.errors import DetectorError
 from guardrails.phi.identity import Identity
 from guardrails.phi.text import TextDetector, redact
