@@ -10,17 +10,18 @@ from pathlib import Path
 from training.harmless import medquad_texts
 
 GIVEN = (
-    "Ottoline", "Wulfric", "Thandeka", "Bengt", "Yuliana", "Kwesi", "Saoirse", "Ruslan", "Meenakshi", "Tomoko", "Itziar",
-    "Hovhannes", "Elodie", "Farrukh", "Annelise", "Cosimo", "Malia", "Ottavio", "Zsuzsanna", "Dilnoza",
+    "Ottoline", "Wulfric", "Thandeka", "Bengt", "Yuliana", "Kwesi", "Saoirse", "Ruslan", "Meenakshi", "Tomoko",
+    "Itziar", "Hovhannes", "Elodie", "Farrukh", "Annelise", "Cosimo", "Malia", "Ottavio", "Zsuzsanna", "Dilnoza",
 )  # fmt: skip
 FAMILY = (
     "Penhaligon", "Strömqvist", "Mbatha", "Ivashchenko", "Quilligan", "Watanuki", "Etxeberria", "Harutyunyan",
-    "Valcourt", "Subramoniam", "Trautwein", "Brizzolara", "Oyelaran", "Kealoha", "Pfefferkorn", "Csillag", "Nazarbekova", "Loughnane",
-    "Adomako", "Thistlethwaite",
+    "Valcourt", "Subramoniam", "Trautwein", "Brizzolara", "Oyelaran", "Kealoha", "Pfefferkorn", "Csillag",
+    "Nazarbekova", "Loughnane", "Adomako", "Thistlethwaite",
 )  # fmt: skip
 TOWNS = (
-    "Orkelljunga", "Penrhyndeudraeth", "Mullumbimby", "Skarphedinsgate", "Tepoztlan", "Ouagnies", "Zwiesel", "Yellapur",
-    "Chinsali", "Ballaghaderreen", "Kirkjubaer", "Vasilikos", "Sawtry", "Truckee", "Wapakoneta", "Mokpo", "Lodwar", "Ashby Magna",
+    "Orkelljunga", "Penrhyndeudraeth", "Mullumbimby", "Skarphedinsgate", "Tepoztlan", "Ouagnies", "Zwiesel",
+    "Yellapur", "Chinsali", "Ballaghaderreen", "Kirkjubaer", "Vasilikos", "Sawtry", "Truckee", "Wapakoneta",
+    "Mokpo", "Lodwar", "Ashby Magna",
 )  # fmt: skip
 """Names and towns that are in no list of the patterns and teach the tagger nothing."""
 
@@ -96,7 +97,7 @@ def _other(value: str, kind: str, n: int) -> str:
 
 
 def harmless_sets(folder: Path, most: int = 1000) -> dict[str, list[Marked]]:
-    """Texts without anybody: the half of MedQuAD that teaches nothing, PubMedQA's abstracts, true radiology sentences."""
+    """Texts with nobody: the half of MedQuAD that teaches nothing, abstracts of PubMedQA, true radiology sentences."""
     from evaluation.planted_errors import HALVES, rows_of
 
     abstracts = json.loads((folder / "retrieval" / "pubmedqa_ori_pqal.json").read_text("utf-8")).values()

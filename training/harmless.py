@@ -1,4 +1,4 @@
-"""Sentences of textbook kind, in which nobody is named: MedQuAD's answers (CC BY 4.0), half to teach, half to measure."""
+"""Textbook sentences, in which nobody is named: MedQuAD's answers (CC BY 4.0), half to teach, half to measure."""
 
 import hashlib
 import zipfile

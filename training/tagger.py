@@ -2,7 +2,8 @@
 
 Run ``python -m training.tagger FOLDER`` where FOLDER is ``shared/data``. It learns from texts that
 ``training/clinical_text.py`` writes, and from half of MedQuAD's documents as text without anybody. No text with
-identity that comes from elsewhere teaches anything. The encoder's layers stay as they are, so their output is computed once.
+identity that comes from elsewhere teaches anything. The encoder's layers stay as they are, so what they say
+is computed once.
 """
 
 import argparse
