@@ -2,8 +2,8 @@
 
 Run ``python -m evaluation.guardrails_bench FOLDER`` where FOLDER is ``shared/data/phi``; texts without anybody are read
 from the folder beside it. An entity is covered when every letter and digit of it is inside a span. Intervals are of
-95 %, from drawing whole groups of texts again. The patterns were written with all of ASQ-PHI's texts in sight; the tagger
-learned from none of them, and no choice about it was made on the half that is called ``reported``.
+95 %, from drawing whole groups of texts again. The patterns were written with all of ASQ-PHI in sight; the tagger
+learned from none of it, and no choice about it was made on the half that is called ``reported``.
 """
 
 import argparse

@@ -72,7 +72,22 @@ def test_a_text_of_one_word_is_not_judged() -> None:
 
 
 PIECES = st.sampled_from(
-    "Ottoline |Penhaligon |seen by |Dr. |in |Wapakoneta|. |\n|[F1]|pneumonia |ﬁ|\u200b|É|42 |no |, ".split("|")
+    [
+        "Ottoline ",
+        "Penhaligon ",
+        "seen by ",
+        "Dr. ",
+        "in ",
+        "Wapakoneta",
+        ". ",
+        "\n",
+        "[F1]",
+        "pneumonia ",
+        "\ufb01",
+        "\u200b",
+        "É",
+        "42 ",
+    ]
 )
 
 
