@@ -100,6 +100,8 @@ class ClinicalTextWriter:
                 return self._street()
             case "street_name":
                 return f"{self._word_of_a_street()} {draw.choice(self._grammar['street_words']['english'])}"
+            case "made_drug":
+                return f"{self._syllables()}{draw.choice(_DRUG_ENDINGS)}"
             case "number":
                 return str(draw.randrange(1, 10 ** draw.randrange(2, 5)))
             case "letter":
@@ -208,8 +210,26 @@ class ClinicalTextWriter:
         return "".join(letters)
 
 
+_DRUG_ENDINGS = [
+    "mab",
+    "nib",
+    "tinib",
+    "vir",
+    "olol",
+    "pril",
+    "sartan",
+    "statin",
+    "cillin",
+    "mycin",
+    "zole",
+    "pine",
+    "xaban",
+    "tide",
+    "ra",
+    "ix",
+]
 _STATES = ["AL", "AZ", "CA", "CO", "FL", "GA", "IL", "MA", "MI", "MN", "NC", "NY", "OH", "OR", "PA", "TX", "VA", "WA",
-           "NSW", "QC", "SO", "WGN", "BC", "TAS", "VIC", "Ohio", "Texas", "Bavaria", "Ontario", "Kerala"]  # fmt: skip
+           "NSW", "QC", "BC", "TAS", "VIC", "Ohio", "Texas", "Bavaria", "Ontario", "Kerala"]  # fmt: skip
 
 
 @lru_cache(maxsize=1)

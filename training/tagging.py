@@ -82,7 +82,7 @@ def fit(
             torch.nn.utils.clip_grad_norm_(head.weights.values(), 1.0)
             optimizer.step()
             schedule.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         told(epoch, float(np.mean(losses)))
     return head
 

@@ -180,11 +180,12 @@ def _facility_forms(value: str) -> Iterator[tuple[str, bool]]:
     """
     yield from _place_forms(value)
     for word in _words(value):
-        if len(word) >= _FEWEST_LETTERS and word.isalpha() and not _is_generic(word):
+        if len(word) >= _FEWEST_LETTERS and word.isalpha() and not is_generic(word):
             yield word, len(word) < _SURE_LETTERS
 
 
-def _is_generic(word: str) -> bool:
+def is_generic(word: str) -> bool:
+    """Whether a word, in lower case, tells of no hospital which one it is."""
     return word in _common() or word in _titles() or word in _facility_words() or _HOSPITAL.search(word) is not None
 
 

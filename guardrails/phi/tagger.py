@@ -33,6 +33,10 @@ CORE, CONTEXT = 144, 48
 
 REACH = 2
 KEPT = 512
+_PART_OF = re.compile(
+    r"\b(?:sign|triad|law|circle|ligament|pouch|fissure|canal|cave|sulcus|islets|loop|tetralogy|foramen|tubercle) of (?:the )?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class NameTagger:
             folded = fold(text)
             words = words_of(folded.text)
             found = self._found(words) if sum(word.text[0].isalpha() for word in words) > 1 else []
-            known = tuple(merge(_spans(found, words, folded)))
+            named = (span for span in _spans(found, words, folded) if not _is_eponym(text, span))
+            known = tuple(merge(named))
             with self._lock:
                 self._known[key] = known
                 if len(self._known) > KEPT:
@@ -168,6 +173,12 @@ def _spans(tags: list[int], words: list[Word], folded: Folded) -> Iterator[Span]
         if tags[at] and run and not not_identity([word.text for word in run], TAGS[tags[at]]):
             yield Span(*folded.span(run[0].start, run[-1].end), TAGS[tags[at]])
         at = end
+
+
+def _is_eponym(text: str, span: Span) -> bool:
+    """Whether one word names a part of the body or a sign after somebody: "the circle of Willis"."""
+    one_word = " " not in text[span.start : span.end].strip()
+    return span.kind == "name" and one_word and _PART_OF.search(text, max(0, span.start - 24), span.start) is not None
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails.phi.identity import is_common
+from guardrails.phi.identity import is_common, is_generic
 
 TAGS = ("none", "name", "place", "facility")
 """What a word can be. The place in this tuple is the network's output."""
@@ -40,9 +40,11 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
 
 
 def not_identity(words: Sequence[str], tag: str) -> bool:
-    """Whether a run of words names nobody whatever the network says: no letters, and no long number of a place."""
-    if any(char.isalpha() for word in words for char in word):
-        return False
+    """Whether a run of words names nobody whatever the network says: no letters, or words that any hospital has."""
+    spelt = [word for word in words if any(char.isalpha() for char in word)]
+    if spelt:
+        # "our hospital", "the referral center": what any hospital may be called.
+        return tag != "name" and all(word.islower() and (len(word) < 3 or is_generic(word)) for word in spelt)
     return tag != "place" or all(len(word) < _LEAST_DIGITS for word in words)
 
 
