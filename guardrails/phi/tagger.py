@@ -32,9 +32,12 @@ CORE, CONTEXT = 144, 48
 """How many word pieces are judged at a time, and how many more are read on either side."""
 
 REACH = 2
+ENOUGH = 0.4
+"""How likely a word must be identity when its neighbour surely is."""
 KEPT = 512
 _PART_OF = re.compile(
-    r"\b(?:sign|triad|law|circle|ligament|pouch|fissure|canal|cave|sulcus|islets|loop|tetralogy|foramen|tubercle) of (?:the )?$",
+    r"\b(?:sign|triad|law|circle|ligament|pouch|fissure|canal|cave|sulcus|islets|loop|tetralogy|foramen)"
+    r" of (?:the )?$",
     re.IGNORECASE,
 )
 
@@ -109,7 +112,7 @@ class NameTagger:
         tags: list[int] = []
         for left, begin, end, right in _windows([len(word) for word in pieces]):
             judged = self._judged(words[left:right], pieces[left:right])[begin - left : end - left]
-            tags += [_decided(row, self._least) for row in judged]
+            tags += _with_neighbours([_decided(row, self._least) for row in judged], judged)
         return tags
 
     def _judged(self, words: list[Word], pieces: list[list[int]]) -> Floats:
@@ -136,6 +139,18 @@ def _decided(row: NDArray[np.float32], least: NDArray[np.float32]) -> int:
     """The tag of one word: identity when the identities together are likely enough for the likeliest of them."""
     likeliest = int(row[1:].argmax())
     return likeliest + 1 if float(row[1:].sum()) >= least[likeliest] else 0
+
+
+def _with_neighbours(tags: list[int], judged: Floats) -> list[int]:
+    """The tags, with those of a word that is surely identity carried on to its neighbours that may well be."""
+    likely = 1 - judged[:, 0] >= ENOUGH
+    out = list(tags)
+    for order in (range(1, len(out)), range(len(out) - 2, -1, -1)):
+        for n in order:
+            beside = out[n - order.step]
+            if not out[n] and beside and likely[n]:
+                out[n] = beside
+    return out
 
 
 def _windows(sizes: list[int]) -> Iterator[tuple[int, int, int, int]]:

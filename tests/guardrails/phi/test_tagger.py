@@ -128,9 +128,11 @@ def test_every_split_of_a_sentence_gives_the_same() -> None:
 
 
 def test_a_long_text_is_judged_piece_by_piece() -> None:
-    text = "The lungs are clear. " * 60 + "I spoke with Ottoline Penhaligon today. " + "The heart is normal. " * 60
-    assert "Penhaligon" not in redact(text, None, DETECTOR).text
-    assert redact(text, None, DETECTOR).text.count("The lungs are clear.") == 60
+    plain = "The lungs are clear. The heart is normal in size. Bones are intact. "
+    for before in (0, 1, 7, 20):
+        text = plain * before + "Kindly review Thandeka Mbatha, who fell on the stairs. " + plain * 20
+        shown = redact(text, None, DETECTOR).text
+        assert shown == text.replace("Thandeka Mbatha", "[NAME]")
     assert name_tagger().spans("x" * 5000 + " " + "漢" * 3000) is not None
 
 
