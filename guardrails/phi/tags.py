@@ -11,6 +11,8 @@ TAGS = ("none", "name", "place", "facility")
 """What a word can be. The place in this tuple is the network's output."""
 
 _LEAST_DIGITS = 4
+_SOCIETIES = frozenset(("society", "association", "college", "organization", "organisation", "academy", "committee"))
+"""Who writes guidelines, and treats nobody."""
 _MARKS = ".,;:()[]'\"-/#@&?!^*"
 _SIZES = (1, 2, 3, 5, 8)
 _CASES = ("lower", "title", "upper", "letter", "mixed", "digits", "coded", "mark", "other")
@@ -42,6 +44,8 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
 def not_identity(words: Sequence[str], tag: str) -> bool:
     """Whether a run of words names nobody whatever the network says: no letters, or words that any hospital has."""
     spelt = [word for word in words if any(char.isalpha() for char in word)]
+    if spelt and tag == "facility" and spelt[-1].lower() in _SOCIETIES:
+        return True
     if spelt:
         # "our hospital", "the referral center": what any hospital may be called.
         return tag != "name" and all(word.islower() and (len(word) < 3 or is_generic(word)) for word in spelt)

@@ -61,7 +61,7 @@ class TextDetector:
             if self._tagged:
                 from guardrails.phi.tagger import name_tagger
 
-                found = merge([*found, *name_tagger().spans(text)])
+                found = merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text))])
         except Exception as error:  # noqa: BLE001 - whatever fails, the text must not be shown
             raise DetectorError(f"the identity detector failed ({type(error).__name__}); nothing was shown") from None
         return found
@@ -74,6 +74,12 @@ class TextDetector:
 
                 self._analyzer = build_analyzer(self._patterns)
             return self._analyzer
+
+
+def _as_found(span: Span, found: list[Span]) -> Span:
+    """A stretch that the tagger marks, of the kind that a pattern has found in it: patterns know kinds better."""
+    kind = next((one.kind for one in found if one.start < span.end and span.start < one.end), span.kind)
+    return Span(span.start, span.end, kind)
 
 
 def _explained(folded: str, text: str, found: list[Span]) -> bool:
