@@ -120,6 +120,7 @@ class ModelCard(_Part):
     domains: tuple[str, ...] = Field(description="Domain labels it may be used in; () for any.")
     population: Population = Population()
     experimental: bool = False
+    localises: bool = Field(True, description="Whether its heatmaps may give a finding a place in the image.")
     architecture: str = Field(description="Which builder in tools/ makes the network.")
     input: dict[str, Any] = Field(default_factory=dict, description="What the builder needs: size, channels, widths.")
     labels: tuple[Label, ...]

@@ -10,6 +10,7 @@ from agent.answer import Answer
 from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
+from agent.engines.rewording import Rewording
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
@@ -22,8 +23,6 @@ from overread.events import EngineEvent
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
-    from guardrails.gate import Gate
 
 REMEMBERED_TURNS = 20
 
@@ -122,7 +121,7 @@ async def _write(
     fallback_from = None
     if server_may:
         try:
-            await _write_by_server(messages, run.gate(evidence), run, answer, usage, emit)
+            await _write_by_server(messages, evidence, run, answer, usage, emit)
         except EngineError:
             fallback_from = server.NAME
             answer.paragraph()
@@ -134,12 +133,14 @@ async def _write(
 
 
 async def _write_by_server(
-    messages: list[BaseMessage], gate: "Gate", run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: dict[str, int], emit: Emit
 ) -> None:
     name = await server.served_model(run.settings)
     emit(EngineEvent(name=server.NAME, model=name))
     model = server.server_model(run.settings, name)
-    if not await answer.write(gate, server.stream_text(model, messages, run.settings, usage)):
+    again = Rewording(run.settings, name, evidence, usage).say_again
+    pieces = server.stream_text(model, messages, run.settings, usage)
+    if not await answer.write(run.gate(evidence), pieces, again):
         raise EngineError("of what the language model wrote, nothing stood up to its evidence")
 
 

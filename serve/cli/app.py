@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from serve.cli import ask, audit, bench, calibrate, cases, chat, check, doctor, models, redact, segment, threads
+from serve.cli import ask, audit, batch, bench, calibrate, cases, chat, check, doctor, models, redact, segment, threads
 
 HELP = """Overread: a second reader for medical images. Research use; not a medical device.
 
@@ -41,6 +41,7 @@ def overread(
 
 
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
+app.command("batch", epilog=batch.EXAMPLES)(batch.batch)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
