@@ -116,7 +116,7 @@ class ModelCard(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str
     title: str
-    task: Literal["domain", "classification", "segmentation", "observation", "similarity"]
+    task: Literal["domain", "classification", "segmentation", "observation", "similarity", "tagging"]
     domains: tuple[str, ...] = Field(description="Domain labels it may be used in; () for any.")
     population: Population = Population()
     experimental: bool = False
