@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from serve.cli import ask, audit, bench, calibrate, cases, chat, check, doctor, models, redact, segment, threads
+from serve.cli import (
+    ask,
+    audit,
+    bench,
+    calibrate,
+    cases,
+    chat,
+    check,
+    doctor,
+    keys,
+    models,
+    redact,
+    segment,
+    serve,
+    threads,
+)
 
 HELP = """Overread: a second reader for medical images. Research use; not a medical device.
 
@@ -45,7 +60,9 @@ app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("redact", epilog=redact.EXAMPLES)(redact.redact)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
 app.add_typer(audit.app, name="audit")
