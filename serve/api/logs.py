@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.api.failures import crashed
@@ -74,6 +75,8 @@ class Watched:
 
         try:
             await self._app(scope, receive, heard)
+        except ClientDisconnect:
+            log.debug("a client left before it was answered")
         except Exception as error:
             response = crashed(error)
             if status:  # it has begun to answer: what is left is to break off

@@ -78,7 +78,7 @@ def _cancelled(api: Any) -> float:
 
 def test_beyond_loopback_nothing_is_served_without_keys(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "serve.cli", "serve", "--host", "0.0.0.0", "--port", "0"],
+        [sys.executable, "-m", "serve.cli", "serve", "--host", "0.0.0.0", "--port", "0"],  # noqa: S104
         capture_output=True, text=True, timeout=100, check=False,
         env={**os.environ, "OVERREAD_STATE": str(tmp_path)},
     )  # fmt: skip
