@@ -101,6 +101,7 @@ def test_zip_png_and_nifti_are_taken_and_what_is_none_is_not_kept(api: Any) -> N
 
 def test_a_body_that_is_too_large_is_cut_off_while_it_is_read(api: Any) -> None:
     def endless() -> Any:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         for _ in range(200):
             yield b"x" * 65_536
 
