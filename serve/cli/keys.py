@@ -4,10 +4,20 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="API keys of overread serve. A running server sees a change at once.", no_args_is_help=True)
+EXAMPLES = """
+Examples:
+
+  overread keys add ward-3
+
+  overread keys list
+"""
+
+app = typer.Typer(
+    help="API keys of overread serve. A running server sees a change at once.", epilog=EXAMPLES, no_args_is_help=True
+)
 
 
-@app.command("add", epilog="Example:\n\n  overread keys add ward-3")
+@app.command("add", epilog=EXAMPLES)
 def add(
     label: Annotated[str, typer.Argument(help="What to call it: letters, digits, '.', '_' or '-'. No person's name.")],
 ) -> None:
