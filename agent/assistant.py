@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from guardrails.audit import AuditLog
     from guardrails.gate import Gate
     from guardrails.phi.identity import Identity
+    from tools.contract import Picture
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,15 @@ class Assistant:
             return None
         scene = Scene(shown.spacing_mm, shown.context)
         return draw_overlay(shown.display, list(shown.pictures.values()), shown.findings, scene)
+
+    def drawn(self, study_id: str) -> dict[str, "Picture"]:
+        """What the tools drew on a study, by artifact id; empty when it is not kept."""
+        _, shown = self._shown.get(study_id, (None, None))
+        return {} if shown is None else {**shown.pictures, **shown.elsewhere}
+
+    def drop(self, study_id: str) -> None:
+        """Keep the pictures of a study no longer."""
+        self._shown.pop(study_id, None)
 
 
 def audit_log(chosen: Settings) -> "AuditLog | None":

@@ -17,3 +17,40 @@ class ArgumentsError(ServeError):
     """
 
     code = "bad_arguments"
+
+
+class KeysError(ServeError):
+    """The file of API keys cannot be read or written, or a key that was named is not in it."""
+
+    code = "bad_keys"
+
+
+class NoStudyError(ServeError):
+    """A study was named that is not there, is past its time, or belongs to somebody else: which, is not told."""
+
+    code = "no_such_study"
+
+    def __init__(self) -> None:
+        super().__init__("no such study; upload it again, or list the ones that are there")
+
+
+class StudiesError(ServeError):
+    """A study cannot be stored: it is empty, too large, or there are too many."""
+
+    code = "cannot_store"
+
+
+class ApiError(ServeError):
+    """A request that ends in an HTTP error. ``status`` is its code; the message never repeats what was sent.
+
+    ``param`` names the field at fault, where there is one. ``retry_after_s`` says when to try again.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after_s = retry_after_s

@@ -81,7 +81,7 @@ def identifying_boxes(
         text.box
         for text in texts
         if identity.find(text.words)
-        or detector.spans(text.words)
+        or detector.known(text.words)
         or (not is_harmless(text.words) and (text.score >= _SURE or _on_flat_ground(picture, text.box)))
     ]
 

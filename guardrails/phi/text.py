@@ -8,6 +8,7 @@ with words in it, for the people, places and hospitals that no pattern knows.
 
 import re
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from guardrails.errors import DetectorError
@@ -49,22 +50,33 @@ class TextDetector:
 
         Raises ``DetectorError`` when a detector fails; the text must then not be shown.
         """
+        return self._watched(self._found if self._tagged else self._known, text)
+
+    def known(self, text: str) -> list[Span]:
+        """The same without the tagger, which has nothing to go by in a label or a list of words."""
+        return self._watched(self._known, text)
+
+    def _watched(self, find: Callable[[str], list[Span]], text: str) -> list[Span]:
         try:
-            found = self._patterns.spans(text)
-            folded = fold(text)
-            if _FOR_PRESIDIO.search(folded.text) and not _explained(folded.text, text, found):
-                from guardrails.phi.presidio import analyze
-
-                found = merge(
-                    [*found, *(Span(*folded.span(a, b), kind) for a, b, kind in analyze(self.analyzer(), folded.text))]
-                )
-            if self._tagged:
-                from guardrails.phi.tagger import name_tagger
-
-                found = merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text))])
+            return find(text)
         except Exception as error:  # noqa: BLE001 - whatever fails, the text must not be shown
             raise DetectorError(f"the identity detector failed ({type(error).__name__}); nothing was shown") from None
+
+    def _known(self, text: str) -> list[Span]:
+        found = self._patterns.spans(text)
+        folded = fold(text)
+        if _FOR_PRESIDIO.search(folded.text) and not _explained(folded.text, text, found):
+            from guardrails.phi.presidio import analyze
+
+            theirs = analyze(self.analyzer(), folded.text)
+            found = merge([*found, *(Span(*folded.span(a, b), kind) for a, b, kind in theirs)])
         return found
+
+    def _found(self, text: str) -> list[Span]:
+        from guardrails.phi.tagger import name_tagger
+
+        found = self._known(text)
+        return merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text))])
 
     def analyzer(self) -> "AnalyzerEngine":
         """The Presidio engine that hosts all recognizers, ours among them, built on first use."""

@@ -1,6 +1,7 @@
 """The page: what stands where, and what each button does. Its looks are in ``style.css``."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +40,15 @@ class ChatPage:
         self._settings = settings
         self._sessions = sessions
         self.assistant: Assistant | None = None
+
+    @asynccontextmanager
+    async def opened(self, assistant: "Assistant") -> AsyncIterator[None]:
+        """While this lasts, the page answers with ``assistant``; then every conversation is forgotten."""
+        self.assistant = assistant
+        try:
+            yield
+        finally:
+            await self._sessions.end_all(assistant)
 
     async def session(self, request: gr.Request) -> Session:
         """The session of the page that asks. Raises ``ServeError`` before the server is ready."""

@@ -8,10 +8,11 @@ import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from overread.errors import OverreadError
 from overread.settings import Settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from agent.parts import Parts
+    from serve.chat.page import ChatPage
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHUTDOWN_WAIT_S = 2
@@ -29,20 +31,37 @@ _PREFIX = "overread-chat-"
 
 def serve_chat(settings: Settings, host: str, port: int, open_page: bool = False) -> None:
     """Serve until Ctrl-C. Port 0 takes any free one. Raises ``ArgumentsError`` when the address cannot be had."""
+    said = "Overread's chat page is at {address} (Ctrl-C ends it)"
+    serve_app(lambda folder: chat_app(settings, folder, host), host, port, said, open_page)
+
+
+def serve_app(
+    make: "Callable[[Path], FastAPI]",
+    host: str,
+    port: int,
+    said: str,
+    open_page: bool = False,
+    drain_s: float = SHUTDOWN_WAIT_S,
+    **more: Any,
+) -> None:
+    """Serve what ``make`` gives for a private folder, until Ctrl-C; say ``said`` with its address once it is there.
+
+    ``more`` goes to ``uvicorn.Config``. Raises ``ArgumentsError`` when the address cannot be had.
+    """
     listener = _listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     # The server passes a SIGTERM on when it has ended; as an exception it lets the folder be deleted too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with private_folder() as folder:
-        _quiet_gradio(folder)
+        quiet_gradio(folder)
         import uvicorn
 
         class Server(uvicorn.Server):
-            """Says where the page is once it is there."""
+            """Says where it is once it is there."""
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
-                print(f"Overread's chat page is at {address} (Ctrl-C ends it)", flush=True)  # noqa: T201
+                print(said.format(address=address), flush=True)  # noqa: T201
                 if open_page:
                     webbrowser.open(address)
 
@@ -51,13 +70,8 @@ def serve_chat(settings: Settings, host: str, port: int, open_page: bool = False
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 await super().shutdown(sockets)
 
-        config = uvicorn.Config(
-            chat_app(settings, folder, host),
-            log_level="error",
-            access_log=False,
-            timeout_graceful_shutdown=SHUTDOWN_WAIT_S,
-        )
-        Server(config).run(sockets=[listener])
+        settled: dict[str, Any] = {"log_level": "error", "access_log": False, **more}
+        Server(uvicorn.Config(make(folder), timeout_graceful_shutdown=ceil(drain_s), **settled)).run(sockets=[listener])
 
 
 def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "FastAPI":
@@ -65,16 +79,10 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
 
     Import Gradio only after ``GRADIO_TEMP_DIR`` was set: it reads that once.
     """
-    import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from serve.chat.headers import KeepToItself
-    from serve.chat.page import ChatPage, build_page, script, style, theme
-    from serve.chat.session import Sessions
-
-    sessions = Sessions(folder)
-    page = ChatPage(settings, sessions)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -83,10 +91,9 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
         from agent.assistant import Assistant
 
         async with Assistant(settings) as assistant:
-            page.assistant = assistant
             warming = asyncio.create_task(asyncio.to_thread(_warm, assistant.parts))
-            yield
-            await sessions.end_all(assistant)
+            async with page.opened(assistant):
+                yield
             await warming
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -94,6 +101,18 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
     if host in LOOPBACK:
         # Another site's page must not reach this one by a name of its own that points here.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
+    page = add_page(app, settings, folder)
+    return app
+
+
+def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
+    """Put the page at ``/``, behind every route the application has already. It works while ``opened``."""
+    import gradio as gr
+
+    from serve.chat.page import ChatPage, build_page, script, style, theme
+    from serve.chat.session import Sessions
+
+    page = ChatPage(settings, Sessions(folder))
     gr.mount_gradio_app(
         app,
         build_page(page),
@@ -108,7 +127,7 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
         css=style(),
         js=script(),
     )
-    return app
+    return page
 
 
 def _warm(parts: "Parts") -> None:
@@ -129,7 +148,7 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _quiet_gradio(folder: Path) -> None:
+def quiet_gradio(folder: Path) -> None:
     """No reports to anybody, no look at other hosts, and uploads in our own folder."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -15,9 +15,11 @@ from serve.cli import (
     check,
     doctor,
     index,
+    keys,
     models,
     redact,
     segment,
+    serve,
     threads,
 )
 
@@ -61,7 +63,9 @@ app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("redact", epilog=redact.EXAMPLES)(redact.redact)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
 app.add_typer(index.app, name="index")

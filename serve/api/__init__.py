@@ -1,0 +1,1 @@
+"""Overread as an application: OpenAI's API, studies, health, metrics, and what is mounted beside them."""

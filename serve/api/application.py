@@ -1,0 +1,123 @@
+"""The one application: OpenAI's API, studies, health, metrics, what is mounted beside them, and the chat page."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from agent.parts import Parts
+from overread import __version__
+from overread.settings import Settings
+from serve.api import completions, health, uploads
+from serve.api.access import Access
+from serve.api.admission import Admission
+from serve.api.bounded import Bounded
+from serve.api.failures import add_failures
+from serve.api.health import Readiness
+from serve.api.logs import Watched
+from serve.api.metrics import MeasuredAssistant, Metrics
+from serve.api.service import Looks, Service
+from serve.chat.headers import KeepToItself
+from serve.chat.server import LOOPBACK, add_page
+from serve.errors import ApiError, ArgumentsError
+from serve.keys import Keys, keys_file
+from serve.studies import Studies
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 60.0
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+Mount = Callable[[FastAPI, Service], AbstractAsyncContextManager[None]]
+"""Adds its routes to the application at once; the context it gives is entered while the application runs.
+
+Its routes know who asks by ``owner_of(request)``, and use the service's assistant, studies and admission.
+"""
+
+MOUNTS: tuple[Mount, ...] = ()
+"""The interfaces beside OpenAI's, such as MCP and A2A."""
+
+
+def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts: Sequence[Mount] = MOUNTS) -> FastAPI:
+    """The application. ``folder`` is private and goes with the process; ``host`` is the address it will listen on.
+
+    Raises ``ArgumentsError`` when ``host`` is not loopback's and there are no API keys.
+    """
+    keys = Keys(keys_file(settings))
+    local = host in LOOPBACK
+    if not local and not keys.all():
+        raise ArgumentsError(
+            "there are no API keys, so only loopback is served; make one with: overread keys add LABEL"
+        )
+    metrics = Metrics()
+    parts = Parts(settings)
+    service = Service(
+        settings=settings,
+        folder=folder,
+        keys=keys,
+        studies=Studies(settings),
+        looks=Looks(),
+        metrics=metrics,
+        admission=Admission(settings, metrics),
+        readiness=Readiness(settings, parts),
+        assistant=MeasuredAssistant(settings, metrics, parts),
+    )
+    contexts: list[AbstractAsyncContextManager[None]] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(service.assistant)
+            warming = asyncio.create_task(asyncio.to_thread(service.readiness.warm))
+            sweeping = asyncio.create_task(_sweep(service))
+            for context in contexts:
+                await stack.enter_async_context(context)
+            yield
+            sweeping.cancel()
+            await asyncio.wait({warming, sweeping})
+
+    app = FastAPI(title="Overread", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    for module in (completions, uploads, health):
+        app.include_router(module.router)
+    contexts += [mount(app, service) for mount in mounts]
+    app.add_api_route("/v1/{rest:path}", _nothing, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+    page = add_page(app, settings, folder)
+    contexts.append(page.opened(service.assistant))
+    add_failures(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(Bounded, service=service)
+    app.add_middleware(Access, service=service, open_without_keys=local, origins=settings.allowed_origins)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    if local or settings.allowed_hosts:
+        # Another site's page must not reach this server by a name of its own that points here.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_HOSTS, *settings.allowed_hosts])
+    app.add_middleware(Watched, service=service)
+    app.add_middleware(KeepToItself)
+    return app
+
+
+async def _nothing(rest: str) -> None:
+    del rest
+    raise ApiError(404, "not_found", "there is no such route, or not with this method; see docs/serving.md")
+
+
+async def _sweep(service: Service) -> None:
+    """Delete what is past its time, for as long as the server runs."""
+    while True:
+        try:
+            service.forget(set(await asyncio.to_thread(service.studies.sweep)))
+        except Exception as error:  # noqa: BLE001  whatever it was, the next studies must be deleted in time
+            log.error("studies past their time could not be deleted: %s", type(error).__name__)
+        await asyncio.sleep(min(SWEEP_S, service.settings.studies_keep_h * 3600 / 4))

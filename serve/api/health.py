@@ -1,0 +1,93 @@
+"""Is the server alive, is it ready, and what has it counted?"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from agent.engines.server import served_model
+from agent.errors import EngineError
+from agent.parts import Parts
+from overread.errors import OverreadError
+from overread.settings import Settings
+from serve.api.service import service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Condition = Literal["starting", "ok", "fault", "unreachable", "composer"]
+
+LLM_WAIT_S = 2.0
+LLM_FRESH_S = 5.0
+
+router = APIRouter()
+
+
+class Readiness:
+    """What is true of each part: found out by using it once, and for a language model server again and again."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._asked = 0.0
+        self._asking = asyncio.Lock()
+        self.conditions: dict[str, Condition] = {"identity": "starting", "models": "starting", "index": "starting"}
+        self.llm: Condition = "unreachable" if settings.llm_base_url else "composer"
+
+    def warm(self) -> None:
+        """Load what every answer needs, and note what does not work. Blocks."""
+        loads: dict[str, tuple[Callable[[], Any], ...]] = {
+            "identity": (self._parts.detector,),
+            "models": (self._parts.identifier, self._parts.registry),
+            "index": (self._parts.knowledge,),
+        }
+        for name, parts in loads.items():
+            try:
+                for part in parts:
+                    part()
+            except (OverreadError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError):
+                self.conditions[name] = "fault"
+            else:
+                self.conditions[name] = "ok"
+
+    async def look(self) -> tuple[bool, dict[str, Condition]]:
+        """Whether questions can be answered, and each part's condition.
+
+        A language model server that is not there is no hindrance: the composer answers in its place.
+        """
+        if self._settings.llm_base_url:
+            async with self._asking:
+                if time.monotonic() - self._asked > LLM_FRESH_S or not self._asked:
+                    self.llm = await self._reach()
+                    self._asked = time.monotonic()
+        ready = all(condition == "ok" for condition in self.conditions.values())
+        return ready, {**self.conditions, "llm": self.llm}
+
+    async def _reach(self) -> Condition:
+        unnamed = self._settings.model_copy(update={"llm_model": None, "llm_first_token_s": LLM_WAIT_S})
+        try:
+            await asyncio.wait_for(served_model(unnamed), LLM_WAIT_S)
+        except (EngineError, TimeoutError):
+            return "unreachable"
+        return "ok"
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Whether questions can be answered: 200, or 503 while a part is not there."""
+    ready, conditions = await service_of(request).readiness.look()
+    return JSONResponse({"ready": ready, "parts": conditions}, status_code=200 if ready else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What was counted, for Prometheus."""
+    return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

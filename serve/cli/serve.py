@@ -1,0 +1,28 @@
+"""``overread serve``: every interface in one process."""
+
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+Examples:
+
+  overread serve
+
+  overread keys add ward-3 && overread serve --host 0.0.0.0 --port 8080
+"""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.  [default: 8000]")] = None,
+) -> None:
+    """Serve OpenAI's API, studies, metrics and the chat page until Ctrl-C.
+
+    Without API keys only this machine is served, and everybody on it is let in.
+    """
+    from overread.settings import settings
+    from serve.api import server
+
+    chosen = settings()
+    server.serve(chosen, host or chosen.host, chosen.port if port is None else port)
