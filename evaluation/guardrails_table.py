@@ -17,8 +17,9 @@ import numpy as np
 from evaluation import burned_in, gate_latency, header_oracle, pattern_speed, peers, stream_equality
 from evaluation.certificates import LAWS, measure, mirage_rows, mirage_table
 from evaluation.figure import Aim, Figure, at_least, at_most, share
-from evaluation.guardrails_bench import NOT_IDENTITY, Marked, Spans, read_asq, read_presidio
+from evaluation.guardrails_bench import NOT_IDENTITY, Spans
 from evaluation.guardrails_bench import measure as measure_text
+from evaluation.identity_texts import Marked, read_asq, read_presidio
 from evaluation.planted_errors import figures as planted
 from evaluation.planted_errors import rows_of
 from guardrails.phi.text import TextDetector

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.figure import Figure, as_lines, at_least
-from evaluation.guardrails_bench import read_asq, read_presidio
+from evaluation.identity_texts import read_asq, read_presidio
 from guardrails.phi.patterns import ClinicalPatterns
 
 BLOCK = 50

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from evaluation.figure import Figure, as_lines, at_most, share
-from evaluation.guardrails_bench import Marked, read_asq
+from evaluation.identity_texts import Marked, read_asq
 from guardrails.gate import Gate
 from guardrails.ledger import Ledger
 from guardrails.phi.identity import Identity

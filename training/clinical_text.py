@@ -65,7 +65,9 @@ class ClinicalTextWriter:
 
     def _filled(self, line: str, *, marked: bool) -> tuple[str, list[tuple[int, int, str]]]:
         """A line with its slots filled; the outermost slot that means identity marks all of what it became."""
-        out, spans, at, length = [], [], 0, 0
+        out: list[str] = []
+        spans: list[tuple[int, int, str]] = []
+        at = length = 0
         for match in _SLOT.finditer(line):
             before = line[at : match.start()]
             name = match[1]

@@ -38,7 +38,7 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
         )
         for (text, before), count in zip(words, pieces, strict=True)
     ]
-    return np.array(rows, np.int64).reshape(-1, len(_PARTS)) + starts
+    return np.asarray(np.array(rows, np.int64).reshape(-1, len(_PARTS)) + starts, np.int64)
 
 
 def not_identity(words: Sequence[str], tag: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.guardrails_bench import Marked
+from evaluation.identity_texts import Marked
 from evaluation.peers import Passed, Peer, by_gate, by_peer, contender_figures, let_out, read_peers, streams, why_absent
 from overread.settings import settings as overread_settings
 

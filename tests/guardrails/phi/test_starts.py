@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.guardrails_bench import read_asq, read_presidio
+from evaluation.identity_texts import read_asq, read_presidio
 from guardrails.phi.folding import fold
 from guardrails.phi.patterns import ClinicalPatterns, _read_patterns
 from guardrails.phi.spans import Span, merge
