@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.harmless import medquad_texts
+from evaluation.harmless import medquad_texts
 
 GIVEN = (
     "Ottoline", "Wulfric", "Thandeka", "Bengt", "Yuliana", "Kwesi", "Saoirse", "Ruslan", "Meenakshi", "Tomoko",

@@ -37,7 +37,8 @@ def _verify(path: Path) -> Verified:
     except CardError as error:
         return Verified(path.parent.name, "", "malformed", str(error))
     card = file.card
-    if card.architecture not in known_architectures():
+    # What tags text is run by another room, which checks its architecture when it is read.
+    if card.task != "tagging" and card.architecture not in known_architectures():
         return Verified(card.name, card.version, "unknown", f"no code here runs the architecture {card.architecture}")
     try:
         file.check()

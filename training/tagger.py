@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.harmless import medquad_texts
 from guardrails.phi.folding import fold
 from guardrails.phi.patterns import ClinicalPatterns
 from guardrails.phi.tagger import ARCHITECTURE, NAME, Word, words_of
@@ -26,7 +27,6 @@ from overread.cards import STARTER, Figure, Label, ModelCard, TrainingSet
 from overread.early_layers import early_layers
 from training.card import figure, write_card, write_weights
 from training.clinical_text import OTHER, ClinicalTextWriter
-from training.harmless import medquad_texts
 from training.tagging import IGNORED, Head, batches, fit
 
 if TYPE_CHECKING:

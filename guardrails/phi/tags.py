@@ -44,6 +44,8 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
 def not_identity(words: Sequence[str], tag: str) -> bool:
     """Whether a run of words names nobody whatever the network says: no letters, or words that any hospital has."""
     spelt = [word for word in words if any(char.isalpha() for char in word)]
+    if spelt and max(len(word) for word in spelt) == 1:
+        return True  # "e.g.": initials with nothing beside them are the patterns' work.
     if spelt and tag == "facility" and spelt[-1].lower() in _SOCIETIES:
         return True
     if spelt:
