@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from guardrails.phi.folding import Folded, fold
 from guardrails.phi.spans import Span, merge
 from guardrails.phi.tags import TAGS, not_identity, word_shapes
-from overread.cards import CardFile, find_cards
+from overread.cards import STARTER, CardFile, read_card
 from overread.early_layers import EarlyLayers, Floats, early_layers, gelu
 from overread.errors import CardError
 
@@ -70,9 +70,10 @@ class NameTagger:
     def __init__(self, file: CardFile | None = None) -> None:
         from safetensors.numpy import load_file
 
-        file = file if file is not None else find_cards().get(NAME)
-        if file is None or file.card.architecture != ARCHITECTURE:
-            raise CardError(f"there is no card {NAME} of the kind {ARCHITECTURE}; reinstall the starter weights")
+        # The packaged one: a model of the user's, or a broken card of theirs, has no say over identity.
+        file = file if file is not None else read_card(STARTER / NAME / "card.yaml")
+        if file.card.architecture != ARCHITECTURE:
+            raise CardError(f"the card {NAME} is not of the kind {ARCHITECTURE}; reinstall the starter weights")
         self._layers: EarlyLayers = early_layers(int(file.card.input["depth"]))
         self._weights: dict[str, Floats] = {k: v.astype(np.float32) for k, v in load_file(file.weights()).items()}
         bands = {label.name: label.present_from for label in file.card.labels}
