@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from agent.comparison import compare
 from agent.errors import EngineError
+from agent.gaps import Gap, gaps_of
+from agent.indication import indication_in
 from agent.question import understand
 from agent.state import (
     Refused,
@@ -25,7 +27,7 @@ from agent.state import (
     passages_of,
 )
 from overread.domains import words_for
-from overread.records import Change, Passage, Record
+from overread.records import Change, Context, Passage, Record
 
 if TYPE_CHECKING:
     from guardrails.gate import Ledger
@@ -39,7 +41,9 @@ class Evidence(Record):
     ``about_image`` and ``knowledge`` say what the question asks for, ``cases_asked`` whether it asks for similar
     cases, ``change_asked`` for a comparison. ``changes`` are measured against the prior, which is one of
     ``images``; ``not_compared`` says why there are none. ``untested`` are findings the question names that no
-    tool looked for. ``notes`` are tools that failed or could not run, in words.
+    tool looked for. ``notes`` are tools that failed or could not run, in words. ``told`` is what the request says of
+    the patient, and ``indication`` what else it says, verbatim. ``gaps`` are what a report would speak of, had a tool
+    looked for it; there are none where no report is asked for.
     """
 
     about_image: bool
@@ -57,6 +61,9 @@ class Evidence(Record):
     refused: tuple[Refused, ...] = ()
     untested: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    told: Context = Context()
+    indication: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -64,21 +71,27 @@ class Evidence(Record):
         return not (self.images or self.findings or self.measurements or self.cases or self.passages)
 
 
-def gather(state: ThreadState, cases: Sequence[SeenCase] = (), not_compared: str | None = None) -> Evidence:
+def gather(
+    state: ThreadState,
+    cases: Sequence[SeenCase] = (),
+    not_compared: str | None = None,
+    told: Context | None = None,
+) -> Evidence:
     """The evidence for the question in the state: the images in focus, and this run's passages.
 
     ``cases`` are the similar cases of the thread that are still in the index. ``not_compared`` says why a
-    prior that was given did not come to be an image in focus.
+    prior that was given did not come to be an image in focus. ``told`` is what came beside the question.
     """
     asked = understand(state["question"])
     images, findings = in_focus(state)
     ids = {image.id for image in images}
     measurements = tuple(seen for seen in measurements_of(state) if seen.image in ids)
     changes, reason = compare(images, findings, measurements)
+    report = asked.report and bool(images)
     return Evidence(
         about_image=asked.about_image and bool(images),
         knowledge=asked.knowledge,
-        report=asked.report,
+        report=report,
         cases_asked=asked.cases,
         change_asked=asked.change,
         images=tuple(images),
@@ -89,6 +102,9 @@ def gather(state: ThreadState, cases: Sequence[SeenCase] = (), not_compared: str
         cases=tuple(seen for seen in cases if seen.image in ids),
         passages=tuple(passage for passage in passages_of(state) if passage.id in state["new_passages"]),
         refused=tuple(Refused.model_validate(entry) for entry in state["refused"]),
+        told=Context.model_validate(state["context"]).merged(told or Context()) if report else Context(),
+        indication=indication_in(state["asked"]) if report else (),
+        gaps=gaps_of(images, findings, state["question"]) if report else (),
     )
 
 
@@ -136,6 +152,23 @@ def image_words(image: SeenImage) -> str:
     return words_for(image.domain) if image.domain else "image"
 
 
+def study_facts(image: SeenImage) -> dict[str, str]:
+    """What the study record says of an image, by name; "" for what is not known."""
+    spacing = image.spacing_mm
+    ages = {"adult": "an adult", "elderly": "elderly person", "newborn": "newborn", "infant": "an infant"}
+    return {
+        "modality": image.modality or "",
+        "view": image.context.view or "",
+        "images": f"{image.images} {'image' if image.images == 1 else 'images'}",
+        "frames": f"{image.frames} {'frame' if image.frames == 1 else 'frames slices'}",
+        "pixel spacing": f"{spacing[0]:.3g} x {spacing[1]:.3g} mm" if spacing else "",
+        "age group": ages.get(image.context.age_band or "", image.context.age_band or ""),
+        "sex": {"F": "female", "M": "male", "O": "other"}.get(image.context.sex or "", ""),
+        "side": {"L": "left", "R": "right", "B": "both sides"}.get(image.context.laterality or "", ""),
+        "part of the body": (image.context.body_part or "").lower(),
+    }
+
+
 def ledger_of(evidence: Evidence | None) -> "Ledger":
     """What the gate lets an answer cite: exactly this evidence."""
     from guardrails.gate import Ledger
@@ -143,8 +176,10 @@ def ledger_of(evidence: Evidence | None) -> "Ledger":
     ledger = Ledger()
     if evidence is None:
         return ledger
+    ledger.asked = " ".join(evidence.indication)
     for image in evidence.images:
         ledger.add_domain(image.id, image_words(image), image.probability)
+        ledger.add_study(image.id, study_facts(image))
     for seen in evidence.findings:
         ledger.add_finding(seen.finding, seen.title, note=seen.reason)
     for made in evidence.measurements:

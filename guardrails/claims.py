@@ -21,6 +21,7 @@ from guardrails.phi.folding import fold
 from guardrails.quotation import is_quoted, wrong_quotation
 from guardrails.rules import rule, rule_list
 from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
+from guardrails.study import judge_of_request, wrong_about_coverage, wrong_about_study
 from guardrails.vocabulary import foreign_words
 from overread.records import Claim, Finding
 
@@ -36,6 +37,9 @@ def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None
 
 
 def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement:
+    of_request = None if ids else judge_of_request(raw, ledger)
+    if of_request is not None:
+        return of_request
     known = all(ledger.knows(one) for one in ids)
     image = tuple(one for one in ids if ledger.is_image(one))
     quoted = bool(ids) and known and not image and is_quoted(raw, ids, ledger)
@@ -45,7 +49,7 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
         return unsupported("no_prior")
     if not ids:
         if is_connective(text):
-            return Judgement("not_checkable", ("connective",))
+            return wrong_about_coverage(text, ledger) or Judgement("not_checkable", ("connective",))
         return unsupported("evidence_id")
     if not known:
         return unsupported("known_id")
@@ -63,7 +67,7 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
         return failed or Judgement("supported", (*checks, "passage"))
     if rule("caution").fullmatch(said.rstrip(".")):
         return Judgement("not_checkable", ("connective",))
-    failed = _against_tools(text, ids, ledger)
+    failed = _against_tools(text, ids, ledger) or wrong_about_study(said, ids, ledger)
     return failed or Judgement("supported", (*checks, "tool_evidence"))
 
 

@@ -38,7 +38,7 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     earlier = without_cases(
         state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
     )
-    evidence = gather(state, cases, _not_compared(run))
+    evidence = gather(state, cases, _not_compared(run), run.request.context)
     refused = list(evidence.refused)
     late = None if refused else too_little(of_this_image(evidence), run.settings.refuse_below)
     if late is not None:
@@ -77,7 +77,7 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     """Why the evidence does not carry an answer, or ``None`` when it does.
 
     A question about an image alone is refused when tools looked and none could decide. With a question
-    of knowledge beside it the answer goes on, and says which findings are undecided. What is decided is
+    of knowledge beside it, or for a report, the answer goes on, and says which findings are undecided. What is decided is
     refused when all of it together is less likely right than ``refuse_below``.
     """
     from guardrails.confidence import answer_confidence
@@ -93,7 +93,7 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
         if unsure is not None:
             return told(unsure)
     undecided = evidence.findings and all(seen.finding.decision == "indeterminate" for seen in evidence.findings)
-    if evidence.about_image and not evidence.knowledge and undecided:
+    if evidence.about_image and not (evidence.knowledge or evidence.report) and undecided:
         image = evidence.images[-1]
         reason = evidence.findings[-1].reason
         return refuse(
