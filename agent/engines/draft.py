@@ -28,11 +28,9 @@ def _indication(evidence: Evidence) -> Iterator[str]:
 def _told(evidence: Evidence) -> Iterator[str]:
     image = next(image for image in evidence.images if not image.prior_of)
     facts = study_facts(image.model_copy(update={"context": evidence.told}))
-    age, sex = facts["age group"], facts["sex"]
-    if age or sex in ("female", "male"):
-        noun = f"{'' if age.startswith('an ') or age.endswith('person') else 'a '}{age}" if age else ""
-        noun = f"an {noun}" if age.endswith("person") else noun
-        yield say("patient", patient=", ".join(filter(None, (noun, "" if sex == "other" else sex))), id=image.id)
+    who = ", ".join(filter(None, (with_article(facts["age group"]) if facts["age group"] else "", facts["sex"])))
+    if who:
+        yield say("patient", patient=who, id=image.id)
     if facts["view"]:
         yield say("view_told", view=facts["view"], id=image.id)
 
@@ -49,14 +47,14 @@ def _technique(evidence: Evidence) -> Iterator[str]:
 
 def _made(image: SeenImage, n: int | None) -> Iterator[str]:
     facts, words = study_facts(image), image_words(image)
-    where, it = (f" of image {n}", f"image {n}") if n else ("", "it")
+    where, it = (f" of image {n}", f"image {n}") if n else (" of this image", "it")
     number = image.frames if image.frames > 1 else image.images
     unit = ("slices" if image.slices else "frames") if image.frames > 1 else "image" if number == 1 else "images"
     yield say(
         "made",
         place=f"Image {n}: " if n else "",
         Words=words if n and not words.startswith(("MR", "CT", "X-")) else words[:1].upper() + words[1:],
-        view=f", {facts['view']} view" if facts["view"] else "",
+        view=f" in {facts['view']} view" if facts["view"] else "",
         images=f"{count(number)} {unit}",
         modality=f", modality {image.modality}" if image.modality else "",
         id=image.id,

@@ -66,10 +66,7 @@ def _open(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator[s
     decided = {_thing(seen) for seen in findings if seen.finding.decision != "indeterminate"}
     left = [seen for seen in findings if seen.finding.decision == "indeterminate" and _thing(seen) not in decided]
     if left:
-        names = _named(left, places)
-        yield say(
-            "sum_open", Findings=_upper(listed(names, "and")), are="are" if len(names) > 1 else "is", ids=_ids(left)
-        )
+        yield say("sum_open", findings=listed(_named(left, places)), ids=_ids(left))
 
 
 def _absent(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator[str]:
@@ -81,13 +78,9 @@ def _absent(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator
         if seen.finding.decision == "absent" and not _is_absence(seen) and _thing(seen) not in present
     ]
     if absent:
-        names = _named(absent, places)
-        worst = max(_probability(seen) for seen in absent)
-        if rung("absent", worst) == rung("absent", 0.0):
-            yield say("sum_absent_high", findings=listed(names, "or"), ids=_ids(absent))
-        else:
-            are = "are" if len(names) > 1 else "is"
-            yield say("sum_absent_mid", Findings=_upper(listed(names, "and")), are=are, ids=_ids(absent))
+        worst = rung("absent", max(_probability(seen) for seen in absent))
+        said = "sum_absent_high" if worst == rung("absent", 0.0) else "sum_absent_mid"
+        yield say(said, findings=listed(_named(absent, places)), ids=_ids(absent))
 
 
 def _is_absence(seen: SeenFinding) -> bool:
@@ -110,6 +103,3 @@ def _probability(seen: SeenFinding) -> float:
 def _ids(findings: Sequence[SeenFinding]) -> str:
     return ", ".join(seen.finding.id for seen in findings)
 
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
