@@ -11,8 +11,8 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import ValidationError
 
 from agent.comparison import compare
-from agent.errors import EngineError
 from agent.engines.phrases import count
+from agent.errors import EngineError
 from agent.gaps import Gap, gaps_of
 from agent.indication import indication_in
 from agent.question import understand
@@ -90,6 +90,7 @@ def gather(
     measurements = tuple(seen for seen in measurements_of(state) if seen.image in ids)
     changes, reason = compare(images, findings, measurements)
     report = asked.report and bool(images)
+    indication = indication_in(state["asked"]) if report else ()
     return Evidence(
         about_image=asked.about_image and bool(images),
         knowledge=asked.knowledge,
@@ -100,13 +101,13 @@ def gather(
         findings=tuple(findings),
         measurements=measurements,
         changes=changes,
-        not_compared=reason or not_compared,
+        not_compared=reason if any(image.prior_of for image in images) else not_compared,
         cases=tuple(seen for seen in cases if seen.image in ids),
         passages=tuple(passage for passage in passages_of(state) if passage.id in state["new_passages"]),
         refused=tuple(Refused.model_validate(entry) for entry in state["refused"]),
         told=Context.model_validate(state["context"]).merged(told or Context()) if report else Context(),
-        indication=indication_in(state["asked"]) if report else (),
-        gaps=gaps_of(images, findings, state["question"]) if report else (),
+        indication=indication,
+        gaps=gaps_of(images, findings, " ".join(indication)) if report else (),
     )
 
 
@@ -160,7 +161,7 @@ def study_facts(image: SeenImage) -> dict[str, str]:
     return {
         "modality": image.modality or "",
         "view": image.context.view or "",
-        "images": f"{image.images} {count(image.images)} {'image' if image.images == 1 else 'images'}",
+        "images": f"{image.images} {count(image.images)} {'single image' if image.images == 1 else 'images'}",
         "frames": f"{image.frames} {count(image.frames)} {'frame' if image.frames == 1 else 'frames slices'}",
         "pixel spacing": f"{spacing[0]:.3g} x {spacing[1]:.3g} mm" if spacing else "",
         "age group": _AGES.get(image.context.age_band or "", image.context.age_band or ""),

@@ -20,8 +20,8 @@ class Gap(Record):
     items: tuple[str, ...]
 
 
-def gaps_of(images: Sequence[SeenImage], findings: Sequence[SeenFinding], question: str) -> tuple[Gap, ...]:
-    """A gap for each image but the prior: the list of its kind, and what the question names, less what was looked for.
+def gaps_of(images: Sequence[SeenImage], findings: Sequence[SeenFinding], indication: str) -> tuple[Gap, ...]:
+    """A gap for each image but the prior: the list of its kind, and what the indication names, less what was looked for.
 
     An item whose tool looked and could not decide is no gap.
     """
@@ -34,7 +34,7 @@ def gaps_of(images: Sequence[SeenImage], findings: Sequence[SeenFinding], questi
         looked_for = {
             label for seen in findings if seen.image == image.id for label in (*seen.covers, seen.finding.label)
         }
-        wanted = [*mentioned(question), *_items(image.domain)]
+        wanted = [*mentioned(indication), *_items(image.domain)]
         missing = [
             item
             for item in dict.fromkeys(wanted)

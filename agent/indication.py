@@ -14,7 +14,7 @@ def indication_in(request: str) -> tuple[str, ...]:
     """The stretches of a request that say more than "write a report", verbatim but for quotation marks.
 
     ``request`` has no identity in it, and no orders. "Write a report of a child with a cough." gives "a child with a
-    cough"; a question such as "is there a pneumonia?" is an indication too.
+    cough"; a question such as "is there a pneumonia?" is an indication too, and keeps its mark.
     """
     from guardrails.sentences import split_sentences
 
@@ -26,7 +26,7 @@ def indication_in(request: str) -> tuple[str, ...]:
         rest = re.sub(r"^[\s,.;:!?-]*(?:and|but|then|also|please)?\b[\s,.;:-]*", "", rest)
         lead = pattern("indication_lead").match(rest)
         rest = rest[lead.end() :] if lead else rest
-        rest = _one_sentence(pattern("report_form").sub(" ", rest))
+        rest = _one_sentence(pattern("report_form").sub(" ", rest)) + ("?" if rest.rstrip().endswith("?") else "")
         if len(re.findall(r"[^\W\d_]{2,}", rest)) >= 1:
             found.append(rest)
     return tuple(found[:MOST])

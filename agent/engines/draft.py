@@ -11,6 +11,9 @@ from agent.evidence import Evidence, image_words, study_facts
 from agent.state import SeenFinding, SeenImage, SeenMeasurement
 from overread.domains import domains, with_article
 
+SURE = 0.99
+"""From this probability on, the kind of an image is not told to be uncertain."""
+
 
 def draft(evidence: Evidence) -> Iterator[str]:
     """The report section by section: a heading on a line of its own, then the section's sentences as a paragraph."""
@@ -21,8 +24,12 @@ def draft(evidence: Evidence) -> Iterator[str]:
 
 def _indication(evidence: Evidence) -> Iterator[str]:
     """What the request tells, in its own words, and of whom; nothing from the header."""
-    told = [*_told(evidence), *(say("request", said=said) for said in evidence.indication)]
+    told = [*_told(evidence), *(_said(said) for said in evidence.indication)]
     yield from told or [say("not_given")]
+
+
+def _said(said: str) -> str:
+    return say("request", verb="asks" if said.endswith("?") else "says", said=said)
 
 
 def _told(evidence: Evidence) -> Iterator[str]:
@@ -55,11 +62,12 @@ def _made(image: SeenImage, n: int | None) -> Iterator[str]:
         place=f"Image {n}: " if n else "",
         Words=words if n and not words.startswith(("MR", "CT", "X-")) else words[:1].upper() + words[1:],
         view=f" in {facts['view']} view" if facts["view"] else "",
-        images=f"{count(number)} {unit}",
+        images=f"{'a single' if number == 1 else count(number)} {unit}",
         modality=f", modality {image.modality}" if image.modality else "",
         id=image.id,
     )
-    yield say("recognised", it=it, words=with_article(words), probability=percent(image.probability), id=image.id)
+    if image.probability < SURE:
+        yield say("recognised", it=it, words=with_article(words), probability=percent(image.probability), id=image.id)
     if image.domain not in domains() and any(label.startswith(f"{image.domain}/") for label in domains()):
         yield say("part_uncertain", id=image.id)
     if facts["pixel spacing"]:
@@ -92,8 +100,7 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
     unsure = [seen for seen in inside if seen.experimental and seen.finding.decision != "indeterminate"]
     for _, group in groupby(unsure, key=lambda seen: seen.tool):
         yield say("experimental", ids=", ".join(seen.finding.id for seen in group))
-    for given in (made for made in evidence.measurements if made.image == image.id):
-        yield _measured(given, f"{volume.where(given.frame)}{where}" if image.slices else where)
+    yield from _measured([made for made in evidence.measurements if made.image == image.id], bool(image.slices), where)
     yield from _outside(outside, {seen.finding.label for seen in inside}, where)
     if evidence.cases_asked:
         yield from neighbours.sentences([one.case for one in evidence.cases if one.image == image.id], mine, True)
@@ -150,16 +157,21 @@ def _not_looked_for(evidence: Evidence, image: SeenImage, mine: Sequence[SeenFin
         yield say("nothing_else", this=f"image {n}" if n else "this image")
 
 
-def _measured(given: SeenMeasurement, where: str) -> str:
-    made = given.measurement
-    return phrases.say(
-        "measurement",
-        name=f"{made.name}{where}",
-        value=phrases.number(made.value),
-        unit=made.unit,
-        method=made.method,
-        id=made.id,
-    )
+def _measured(given: Sequence[SeenMeasurement], sliced: bool, where: str) -> Iterator[str]:
+    """Each measurement, then once what their methods remark."""
+    remarks: dict[str, list[str]] = {}
+    for seen in given:
+        made = seen.measurement
+        method, *more = (part.strip() for part in made.method.split(";"))
+        for remark in more:
+            remarks.setdefault(remark, []).append(made.id)
+        place = f"{volume.where(seen.frame)}{where}" if sliced else where
+        value = phrases.number(made.value)
+        yield phrases.say(
+            "measurement", name=f"{made.name}{place}", value=value, unit=made.unit, method=method, id=made.id
+        )
+    for remark, ids in remarks.items():
+        yield say("remark", remark=remark, ids=", ".join(ids))
 
 
 def _in_words(seen: SeenFinding) -> SeenFinding:

@@ -28,8 +28,9 @@ def impression(evidence: Evidence) -> Iterator[str]:
     said = [
         *_present(findings, places, {image.id: len(image.slices) + 1 for image in images}),
         *change.changed(evidence),
-        *_open(findings, places),
+        *_open([seen for seen in findings if not seen.reason], places),
         *_absent(findings, places),
+        *_open([seen for seen in findings if seen.reason], places, findings),
     ]
     if not findings:
         it = "the images" if len(images) > 1 else f"this {image_words(images[0])}"
@@ -61,16 +62,20 @@ def _present(findings: Sequence[SeenFinding], places: dict[str, str], slices: di
         yield f"{joined[:1].upper()}{joined[1:]}."
 
 
-def _open(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator[str]:
-    """One sentence for all that is not decided, and that no other tool decided."""
-    decided = {_thing(seen) for seen in findings if seen.finding.decision != "indeterminate"}
-    left = [seen for seen in findings if seen.finding.decision == "indeterminate" and _thing(seen) not in decided]
+def _open(findings: Sequence[SeenFinding], places: dict[str, str], others: Sequence[SeenFinding] = ()) -> Iterator[str]:
+    """One sentence for all that is not decided, and of which no other tool speaks."""
+    spoken_of = {_thing(seen) for seen in others if not seen.reason}
+    spoken_of |= {_thing(seen) for seen in findings if seen.finding.decision != "indeterminate"}
+    left = [seen for seen in findings if seen.finding.decision == "indeterminate" and _thing(seen) not in spoken_of]
     if left:
-        yield say("sum_open", findings=listed(_named(left, places)), ids=_ids(left))
+        yield say("sum_open", findings=_named(left, places), ids=_ids(left))
 
 
 def _absent(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator[str]:
-    """One sentence for all that shows no signs, or is unlikely where one of them is only that."""
+    """That a label which says an absence is present; then all that shows no signs, or is only unlikely."""
+    free = [seen for seen in findings if seen.finding.decision == "present" and _is_absence(seen)]
+    if free:
+        yield say("sum_absent_high", findings=_named(free, places), ids=_ids(free))
     present = {_thing(seen) for seen in findings if seen.finding.decision == "present"}
     absent = [
         seen
@@ -80,7 +85,7 @@ def _absent(findings: Sequence[SeenFinding], places: dict[str, str]) -> Iterator
     if absent:
         worst = rung("absent", max(_probability(seen) for seen in absent))
         said = "sum_absent_high" if worst == rung("absent", 0.0) else "sum_absent_mid"
-        yield say(said, findings=listed(_named(absent, places)), ids=_ids(absent))
+        yield say(said, findings=_named(absent, places), ids=_ids(absent))
 
 
 def _is_absence(seen: SeenFinding) -> bool:
@@ -92,8 +97,14 @@ def _thing(seen: SeenFinding) -> tuple[str, str]:
     return seen.image, seen.finding.label.replace("_", " ")
 
 
-def _named(findings: Sequence[SeenFinding], places: dict[str, str]) -> list[str]:
-    return list(dict.fromkeys(f"{_thing(seen)[1]}{places[seen.image]}" for seen in findings))
+def _named(findings: Sequence[SeenFinding], places: dict[str, str]) -> str:
+    """The labels by image: "a or b in image 1, or c in image 2"."""
+    groups: dict[str, list[str]] = {}
+    for seen in findings:
+        label = _thing(seen)[1].removeprefix("no ") if seen.finding.decision == "present" else _thing(seen)[1]
+        groups.setdefault(places[seen.image], []).append(label)
+    parts = [f"{listed(list(dict.fromkeys(labels)))}{place}" for place, labels in groups.items()]
+    return ", or ".join(parts)
 
 
 def _probability(seen: SeenFinding) -> float:
@@ -102,4 +113,3 @@ def _probability(seen: SeenFinding) -> float:
 
 def _ids(findings: Sequence[SeenFinding]) -> str:
     return ", ".join(seen.finding.id for seen in findings)
-

@@ -77,8 +77,8 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     """Why the evidence does not carry an answer, or ``None`` when it does.
 
     A question about an image alone is refused when tools looked and none could decide. With a question
-    of knowledge beside it, or for a report, the answer goes on, and says which findings are undecided. What is decided is
-    refused when all of it together is less likely right than ``refuse_below``.
+    of knowledge beside it, or for a report, the answer goes on, and says which findings are undecided. What is
+    decided is refused when all of it together is less likely right than ``refuse_below``.
     """
     from guardrails.confidence import answer_confidence
     from guardrails.refusal import refuse_low_confidence

@@ -57,7 +57,9 @@ def packs(draw: st.DrawFn) -> Evidence:
     number = 0
     for image in images:
         for label in draw(st.lists(st.sampled_from(LABELS), unique=True, max_size=3)):
-            tool = draw(st.sampled_from([("chest-child", "The chest X-ray model for children"), ("x", "TorchXRayVision")]))
+            tool = draw(
+                st.sampled_from([("chest-child", "The chest X-ray model for children"), ("x", "TorchXRayVision")])
+            )
             reason = draw(st.sampled_from(REASONS))
             for frame in (image.frame, *image.slices):
                 number += 1
@@ -95,7 +97,9 @@ def packs(draw: st.DrawFn) -> Evidence:
             )
             for a, b in pairs
         ]  # fmt: skip
-    said = draw(st.sampled_from([(), ("a 4-year-old with fever and cough",), ("Is there a pneumonia", "since 3 days, worse")]))
+    said = draw(
+        st.sampled_from([(), ("a 4-year-old with fever and cough",), ("Is there a pneumonia", "since 3 days, worse")])
+    )
     return Evidence(
         about_image=True, knowledge=False, report=True, images=tuple(images), findings=tuple(findings),
         measurements=tuple(measurements), changes=tuple(changes), told=told, indication=said,
