@@ -21,7 +21,8 @@ class Gap(Record):
 
 
 def gaps_of(images: Sequence[SeenImage], findings: Sequence[SeenFinding], indication: str) -> tuple[Gap, ...]:
-    """A gap for each image but the prior: the list of its kind, and what the indication names, less what was looked for.
+    """A gap for each image but the prior: the list of its kind, and what the indication names, less what was looked
+    for.
 
     An item whose tool looked and could not decide is no gap.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from agent.engines.ladder import say as say_of_draft
 from agent.engines.ladder import sections
 from agent.engines.phrases import say
 from overread.events import (
@@ -93,6 +94,33 @@ class Report(Record):
     withheld: int = 0
 
 
+NOTICE = say_of_draft("draft")
+"""The sentence that says what a draft is."""
+
+
+def missing_of_report(shown: Iterable[str]) -> set[str]:
+    """The headings that are missing among the sentences shown, and ``NOTICE`` where that is missing.
+
+    A section of which nothing but the heading was shown is missing too.
+    """
+    present: set[str] = set()
+    last = ""
+    for text in shown:
+        heading = _heading(text)
+        if heading:
+            last = heading
+        elif last:
+            present.add(last)
+        if text == NOTICE:
+            present.add(NOTICE)
+    return {*sections(), NOTICE} - present
+
+
+def _heading(text: str) -> str | None:
+    bare = text.strip("#*: \n")
+    return bare if bare in sections() else None
+
+
 def report_of(events: Iterable[Event]) -> Report:
     """The report in the events of one run. Where an engine failed, what it wrote before the next one is left out."""
     builder = _Builder()
@@ -156,8 +184,8 @@ class _Builder:
         )
 
     def _claim(self, event: ClaimEvent) -> None:
-        heading = event.text.strip("#*: \n")
-        if heading in sections():
+        heading = _heading(event.text)
+        if heading:
             self._written.append(Section(title=heading))
             return
         if event.text == AFTER:

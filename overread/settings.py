@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         "hash", description="What the audit log holds of a question: a keyed hash, or its redacted text."
     )
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
+    reports: Path | None = Field(
+        None, description="Past reports (a folder, a tar archive, a JSONL file) that show a language model the wording."
+    )
 
     llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")
     llm_model: str | None = Field(None, description="Model name to ask the server for; unset: its first model.")

@@ -19,3 +19,9 @@ class IndexCacheError(RetrievalError):
     """A cached index is not what was written: truncated, changed, or of another version."""
 
     code = "bad_index"
+
+
+class ReportError(RetrievalError):
+    """Past reports are not there, cannot be read, or are more than is read."""
+
+    code = "bad_reports"

@@ -1,7 +1,7 @@
 """Lets an engine write, and lets nothing it writes out but through the gate."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -10,12 +10,15 @@ from agent.answer import Answer
 from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
+from agent.engines.ladder import say
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
+from agent.examples import examples_for
 from agent.nodes.screen import LEFT_OUT
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
+from agent.report import NOTICE, missing_of_report
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
@@ -23,7 +26,6 @@ from overread.events import EngineEvent
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-    from guardrails.gate import Gate
 
 REMEMBERED_TURNS = 20
 
@@ -49,7 +51,9 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
         server_may = bool(run.settings.llm_base_url and state["asked"])
-        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit, server_may)
+        examples = await examples_for(evidence, run, emit) if server_may else ()
+        messages = _messages(state, run, evidence, earlier, examples)
+        await _write(messages, evidence, run, answer, usage, emit, server_may)
     turns = [
         *earlier,
         {"role": "user", "text": state["asked"] or LEFT_OUT},
@@ -122,7 +126,7 @@ async def _write(
     fallback_from = None
     if server_may:
         try:
-            await _write_by_server(messages, run.gate(evidence), run, answer, usage, emit)
+            await _write_by_server(messages, evidence, run, answer, usage, emit)
         except EngineError:
             fallback_from = server.NAME
             answer.paragraph()
@@ -134,13 +138,25 @@ async def _write(
 
 
 async def _write_by_server(
-    messages: list[BaseMessage], gate: "Gate", run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: dict[str, int], emit: Emit
 ) -> None:
     name = await server.served_model(run.settings)
     emit(EngineEvent(name=server.NAME, model=name))
     model = server.server_model(run.settings, name)
+    gate, before = run.gate(evidence), len(answer.claims)
     if not await answer.write(gate, server.stream_text(model, messages, run.settings, usage)):
         raise EngineError("of what the language model wrote, nothing stood up to its evidence")
+    if evidence.report:
+        missing = missing_of_report([claim.text for claim in answer.claims[before:]])
+        if missing - {NOTICE}:
+            raise EngineError("what the language model wrote is no report: a section is missing")
+        if missing:
+            answer.paragraph()
+            await answer.write(gate, _only(say("draft")))
+
+
+async def _only(text: str) -> AsyncIterator[str]:
+    yield text
 
 
 async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
@@ -148,11 +164,13 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
         yield chunk.text
 
 
-def _messages(state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]]) -> list[BaseMessage]:
+def _messages(
+    state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]], examples: Sequence[str]
+) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
     turns = earlier or run.history
     spoken: list[BaseMessage] = [
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]
     ]
-    return [system_message(), *spoken, ask_message(state["asked"], evidence)]
+    return [system_message(evidence.report), *spoken, ask_message(state["asked"], evidence, examples)]

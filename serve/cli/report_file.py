@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def check_report_path(path: Path, question: str, images: Sequence[Path]) -> None:
-    """Whether a report is asked for and can be written there, before anything is computed. Raises ``ArgumentsError``."""
+    """Whether a report is asked for and can be written there, before anything is computed.
+
+    Raises ``ArgumentsError``.
+    """
     from agent.question import understand
 
     if not understand(question).report:

@@ -1,14 +1,11 @@
 """The composer's report draft: its sections, its ladder, and that its own gate withholds nothing of it."""
 
-import re
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.engines.composer import compose
-from agent.engines.ladder import ladder, sections
 from agent.evidence import Evidence, ledger_of
-from agent.gaps import Gap, gaps_of
+from agent.gaps import gaps_of
 from agent.state import SeenFinding, SeenImage, SeenMeasurement
 from guardrails.gate import Gate, Released
 from guardrails.phi.identity import Identity
