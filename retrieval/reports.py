@@ -18,7 +18,7 @@ from retrieval.report_text import label_of, labels_in, names_of, without_compari
 from retrieval.terms import content, terms
 
 LABEL_WEIGHT = 0.8
-"""How much the labels count against the words. Chosen on the half of Open-i that nothing is reported on."""
+"""How much the labels count against the words. Set by judgement: what a report shows matters more than its wording."""
 
 Redact = Callable[[str], str]
 """Takes identity out of a text. Whatever it raises goes on to the caller: a text that failed is not given."""
@@ -67,6 +67,10 @@ class PastReports:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def texts(self) -> list[str]:
+        """The texts that are searched, without comparisons but not redacted: for measuring, and for nothing else."""
+        return [kept.text for kept in self._kept]
 
     def similar(
         self, present: Sequence[str], absent: Sequence[str] = (), text: str = "", k: int = 3

@@ -106,7 +106,7 @@ async def test_what_the_sources_say_stands_beyond_the_report(own_settings: Setti
     assert titles(report) == ["Indication", "Technique", "Findings", "Impression"]
     assert report.beyond[0].text == "This is what the sources say."
     assert all(one.evidence[0].startswith("S") for one in report.beyond[1:])
-    assert not any(id.startswith("S") for part in report.sections for one in part.sentences for id in one.evidence)
+    assert not any(id.startswith("S") for part in report.sections for one in part.sentences for id in one.evidence)  # noqa: A001
 
 
 def with_server(own: Settings, url: str, reports: Path | None = None) -> Settings:
@@ -222,7 +222,7 @@ async def test_nothing_of_a_real_report_is_withheld(
     assert titles(report) == ["Indication", "Technique", "Findings", "Impression"]
     assert withheld(events) == []
     assert len(report.sections[3].sentences) <= 3
-    cited = {id for part in report.sections for one in part.sentences for id in one.evidence}
+    cited = {id for part in report.sections for one in part.sentences for id in one.evidence}  # noqa: A001
     spoken = {finding.label for finding in report.findings if finding.id in cited}
     assert spoken == {finding.label for finding in report.findings}
     assert {made.id for made in report.measurements} <= cited
