@@ -23,7 +23,8 @@ HEADINGS = {
     "Consolidation": "consolidation", "Infiltrate": "infiltration", "Nodule": "nodule", "Mass": "mass",
     "Emphysema": "emphysema", "Pulmonary Emphysema": "emphysema", "Hernia, Hiatal": "hernia",
     "Granuloma": "granuloma", "Calcified Granuloma": "granuloma", "Fractures, Bone": "fracture", "Opacity": "opacity",
-    "Pulmonary Fibrosis": "fibrosis", "Cicatrix": "fibrosis", "Scoliosis": "scoliosis", "Thickening": "pleural thickening",
+    "Pulmonary Fibrosis": "fibrosis", "Cicatrix": "fibrosis", "Scoliosis": "scoliosis",
+    "Thickening": "pleural thickening",
 }  # fmt: skip
 K = (1, 3, 5)
 
@@ -44,12 +45,14 @@ def main(path: Path) -> None:
         for k in K:
             found[k][n] = alike[:k].mean()
         chance[n] = np.mean([_dice(labels, truth[row]) for row in rng.integers(0, len(past), 50)])
-    print(f"{len(questions)} reports with a mapped heading ask, {len(past)} are searched")
+    sys.stdout.write(f"{len(questions)} reports with a mapped heading ask, {len(past)} are searched\n")
     for k in K:
-        print(f"agreement of labels (Dice) at {k}: {_interval(found[k], rng)}; at random {_interval(chance, rng)}")
+        sys.stdout.write(
+            f"agreement of labels (Dice) at {k}: {_interval(found[k], rng)}; at random {_interval(chance, rng)}\n"
+        )
     rest = [one for report, _ in asking for part in (report.findings, report.impression) for one in _left(part)]
     before = sum(compares(one) for report, _ in asking for one in sentences(f"{report.findings}\n{report.impression}"))
-    print(f"comparisons in the asking half: {before} before, {len(rest)} after")
+    sys.stdout.write(f"comparisons in the asking half: {before} before, {len(rest)} after\n")
 
 
 def _left(text: str) -> list[str]:
