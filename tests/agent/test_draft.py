@@ -157,7 +157,9 @@ def test_an_item_that_was_looked_for_is_no_gap() -> None:
     image = SeenImage(
         id="D1", study_id="s", frame=0, modality=None, domain="xray/chest", probability=1, context=Context()
     )
-    seen = SeenFinding(image="D1", tool="t", title="T", finding=finding, covers=("Pleural_Effusion", "Cardiomegaly"))
+    seen = SeenFinding(
+        image="D1", tool="t", title="The model", finding=finding, covers=("Pleural_Effusion", "Cardiomegaly")
+    )
     (gap,) = gaps_of([image], [seen], "Is there a fracture?")
     assert gap.items[0] == "fracture"
     assert "fractures" not in gap.items
@@ -172,7 +174,7 @@ def test_a_sentence_that_no_tool_looked_is_withheld_where_one_did() -> None:
         id="D1", study_id="s", frame=0, modality="CR", domain="xray/chest", probability=1,
         context=Context(view="PA"), spacing_mm=(0.2, 0.2),
     )  # fmt: skip
-    seen = SeenFinding(image="D1", tool="t", title="T", finding=finding, covers=("pneumonia",))
+    seen = SeenFinding(image="D1", tool="t", title="The model", finding=finding, covers=("pneumonia",))
     evidence = Evidence(
         about_image=True, knowledge=False, report=True, images=(image,), findings=(seen,), indication=("a cough",)
     )
