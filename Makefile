@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+JOBS   ?= 2
 
 # Threads that wait for work sleep instead of spinning, which matters where processes share few cores.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -34,8 +35,9 @@ demo: $(VENV)/.made ## answer about real images in the terminal
 chat: $(VENV)/.made ## open the chat page at http://127.0.0.1:8000
 	@$(BIN)/overread chat
 
+# Two processes with one thread each are quicker than one with two: most of a test does not use a second thread.
 test: $(VENV)/.made-dev ## run the whole test suite
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: $(VENV)/.made-dev ## lint, format, types, notes
 	@$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """The answer as it grows: only what the gate released."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from agent.events import Emit
@@ -9,6 +9,10 @@ from overread.records import Claim, WithheldReason
 
 if TYPE_CHECKING:
     from guardrails.gate import Gate, Released
+
+
+SayAgain = Callable[[Claim], Awaitable[str | None]]
+"""Gives another sentence for a withheld one, or ``None``."""
 
 
 class Answer:
@@ -32,30 +36,45 @@ class Answer:
         if self.text and not self.text.endswith("\n\n"):
             self._show("\n\n")
 
-    async def write(self, gate: "Gate", pieces: AsyncIterator[str]) -> int:
-        """Show what the gate lets through of an engine's text. Returns how many supported claims came."""
+    async def write(self, gate: "Gate", pieces: AsyncIterator[str], again: SayAgain | None = None) -> int:
+        """Show what the gate lets through of an engine's text. Returns how many supported claims came.
+
+        ``again`` gives another sentence for one that was withheld as unsupported, or ``None``. It takes the
+        place of the withheld one if the gate finds it supported; what comes behind waits for it.
+        """
         before = self._supported()
         async for piece in pieces:
-            self._release(gate.feed(piece))
-        self._release(gate.finish())
+            await self._release(gate, gate.feed(piece), again)
+        await self._release(gate, gate.finish(), again)
         return self._supported() - before
 
     def _supported(self) -> int:
         return sum(claim.verdict == "supported" for claim in self.claims)
 
-    def _release(self, released: "Iterable[Released]") -> None:
+    async def _release(self, gate: "Gate", released: "Iterable[Released]", again: SayAgain | None) -> None:
         for unit in released:
-            if unit.text:
-                self._show(unit.text)
-            if unit.claim is not None:
-                self._emit(ClaimEvent.model_validate(unit.claim.model_dump()))
-                if unit.withheld is None:
-                    self.claims.append(unit.claim)
-            # A sentence that is shown with a marker in it had something withheld too.
-            reason: WithheldReason | None = unit.withheld or ("phi" if unit.redacted else None)
-            if reason is not None:
-                claim_id = unit.claim.claim_id if unit.claim else None
-                self._emit(WithheldEvent(stage="output", reason=reason, claim_id=claim_id))
+            self._tell(unit)
+            if again is not None and unit.withheld == "unsupported" and unit.claim is not None:
+                said = await again(unit.claim)
+                for other in gate.apart(said) if said else ():
+                    self._tell(other, supported_only=True)
+
+    def _tell(self, unit: "Released", supported_only: bool = False) -> None:
+        """Show one sentence, or say that it was withheld."""
+        if supported_only and unit.withheld is None and (unit.claim is None or unit.claim.verdict != "supported"):
+            return
+        if unit.text:
+            apart = self.text and not self.text[-1].isspace() and not unit.text[0].isspace()
+            self._show(f" {unit.text}" if apart else unit.text)
+        if unit.claim is not None:
+            self._emit(ClaimEvent.model_validate(unit.claim.model_dump()))
+            if unit.withheld is None:
+                self.claims.append(unit.claim)
+        # A sentence that is shown with a marker in it had something withheld too.
+        reason: WithheldReason | None = unit.withheld or ("phi" if unit.redacted else None)
+        if reason is not None:
+            claim_id = unit.claim.claim_id if unit.claim else None
+            self._emit(WithheldEvent(stage="output", reason=reason, claim_id=claim_id))
 
     def _show(self, text: str) -> None:
         self.text += text

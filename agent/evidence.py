@@ -118,10 +118,38 @@ def ask_message(question: str, evidence: Evidence, examples: Sequence[str] = ())
 
     ``examples`` are past reports that show the wording. They stand in a block of their own and are no evidence.
     """
-    blocks = [question, _MARK + evidence.model_dump_json(exclude_defaults=True)]
+    blocks = [question, evidence_text(evidence)]
     if examples:
         blocks.append(_EXAMPLES + json.dumps(list(examples), ensure_ascii=False))
     return HumanMessage(content=[{"type": "text", "text": block} for block in blocks])
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """The evidence as a chat model reads it."""
+    return _MARK + evidence.model_dump_json(exclude_defaults=True)
+
+
+def of_ids(evidence: Evidence, ids: Sequence[str]) -> Evidence:
+    """The part of the evidence that some ids name, with the images it is of; all of it when they name none."""
+    findings = tuple(seen for seen in evidence.findings if seen.finding.id in ids)
+    measurements = tuple(made for made in evidence.measurements if made.measurement.id in ids)
+    cases = tuple(like for like in evidence.cases if like.case.id in ids)
+    passages = tuple(passage for passage in evidence.passages if passage.id in ids)
+    shown = {seen.image for seen in findings} | {made.image for made in measurements} | {like.image for like in cases}
+    shown |= set(ids)
+    images = tuple(image for image in evidence.images if image.id in shown)
+    if not (images or passages):
+        return evidence
+    return evidence.model_copy(
+        update={
+            "images": images,
+            "findings": findings,
+            "measurements": measurements,
+            "cases": cases,
+            "passages": passages,
+            "changes": tuple(change for change in evidence.changes if {change.before, change.now} & set(ids)),
+        }
+    )
 
 
 def read_message(messages: Sequence[BaseMessage]) -> tuple[str, Evidence]:
@@ -186,7 +214,7 @@ def ledger_of(evidence: Evidence | None) -> "Ledger":
         ledger.add_domain(image.id, image_words(image), image.probability)
         ledger.add_study(image.id, study_facts(image))
     for seen in evidence.findings:
-        ledger.add_finding(seen.finding, seen.title, note=seen.reason)
+        ledger.add_finding(seen.finding, seen.title, side=seen.side, note=seen.reason)
         ledger.titles.add(seen.title[:1].lower() + seen.title[1:])  # as it stands within a sentence
     for made in evidence.measurements:
         ledger.add_measurement(made.measurement)

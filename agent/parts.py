@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from guardrails.disarm import Passages
     from guardrails.phi.pixels import TextReader
     from guardrails.phi.text import TextDetector
+    from retrieval.library import Knowledge
     from retrieval.reports import PastReports
-    from retrieval.search import KnowledgeBase
     from tools.domain import DomainIdentifier
     from tools.registry import ToolRegistry
     from tools.segmentation.predictor import Segmenter
@@ -100,13 +100,13 @@ class Parts:
 
         return self._once("segmenter", make)
 
-    def knowledge(self) -> "KnowledgeBase":
-        """The knowledge base, its index built or read from the cache."""
+    def knowledge(self) -> "Knowledge":
+        """The notes and the user's own library, their indexes built or read from disk."""
 
-        def make() -> "KnowledgeBase":
-            from retrieval.search import KnowledgeBase
+        def make() -> "Knowledge":
+            from retrieval.library import Knowledge
 
-            return KnowledgeBase.open(self.settings)
+            return Knowledge.open(self.settings)
 
         return self._once("knowledge", make)
 

@@ -5,7 +5,7 @@ the identity list live in ``agent.run.Run`` and end with the run.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason
 
@@ -39,7 +39,7 @@ class SeenFinding(Record):
     """A finding, with the image and the tool it came from.
 
     ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide. ``version`` is the
-    SHA-256 of the weights that spoke.
+    SHA-256 of the weights that spoke. ``side`` is the patient's side it lies on, where that is known.
     """
 
     image: str
@@ -51,6 +51,7 @@ class SeenFinding(Record):
     reason: str | None = None
     version: str = ""
     frame: int = 0
+    side: Literal["left", "right"] | None = None
 
 
 class SeenMeasurement(Record):

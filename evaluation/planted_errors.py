@@ -26,7 +26,10 @@ from overread.records import Claim
 
 Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
-FILES: dict[Half, tuple[str, ...]] = {"developing": ("developing", "developing_more"), "reporting": ("reporting",)}
+FILES: dict[Half, tuple[str, ...]] = {
+    "developing": ("developing", "developing_more", "developing_third"),
+    "reporting": ("reporting",),
+}
 PER_KIND = 60
 """False sentences of each kind in a half, where the templates give as many different ones."""
 TRUE_ROWS = 720

@@ -7,11 +7,11 @@ says nothing is not supported.
 import re
 from functools import lru_cache
 
-from guardrails.findings import Stance, label_words
+from guardrails.findings import Stance
 from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.ledger import Ledger
 from guardrails.rules import claim_rules, rule
-from overread.records import Finding
+from overread.records import Finding, label_words
 
 OPPOSITES = {
     "left": "right", "right": "left", "upper": "lower", "lower": "upper", "superior": "inferior",
@@ -35,7 +35,7 @@ def wrong_attribute(near: str, stance: Stance | None, finding: Finding, ledger: 
 
 def sides_in(text: str) -> set[str]:
     """The words of side and place in a text, in one form each: "both sides" is "bilateral"."""
-    found = (word.lower() for word in rule("site").findall(text))
+    found = (word.lower() for word in rule("site").findall(rule("no_site").sub(" ", text)))
     return {_site_form(word) for word in found}
 
 
@@ -47,10 +47,13 @@ def _site(near: str, finding: Finding, ledger: Ledger, denied: bool) -> Judgemen
             return contradicted("laterality")
         if not denied:
             return unsupported("site")
-    return None
+    more = not denied and rule("site_more").search(near)
+    return unsupported("site") if more else None
 
 
 def _severity(near: str, finding: Finding) -> Judgement | None:
+    if rule("graded").search(near) and not rule("graded").search(label_words(finding.label)):
+        return unsupported("severity")
     said, known = ({word.lower() for word in rule("severity").findall(text)} for text in (near, finding.label))
     ranks = {_ranks().get(word) for word in known} - {None}
     for word in sorted(said - known):

@@ -10,7 +10,7 @@ import re
 
 from guardrails.attributes import wrong_attribute
 from guardrails.comparison import compared, wrong_about_change
-from guardrails.findings import Stance, core, same_finding, says_absence, turned
+from guardrails.findings import Stance, core, same_finding, turned
 from guardrails.hallucination import kind_of
 from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.ledger import Ledger, cited_ids, without_citations
@@ -23,7 +23,7 @@ from guardrails.rules import rule, rule_list
 from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
 from guardrails.study import judge_of_request, wrong_about_coverage, wrong_about_study
 from guardrails.vocabulary import foreign_words
-from overread.records import Claim, Finding
+from overread.records import Claim, Finding, says_absence
 
 
 def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None) -> Claim:
@@ -85,6 +85,12 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
     claimed, failed = without_normality(of_image, findings)
     if failed is not None:
         return failed
+    if rule("person_said").search(without_citations(text)):
+        return unsupported("words")
+    if names and not findings and rule("abnormal").search(text):
+        return unsupported("coverage")
+    if names and not findings and rule("severity").search(_without(text, names)):
+        return unsupported("severity")
     owners = _measured(text, ids, ledger)
     for one in made:
         if one.ids and all(id in ledger.passages for id in one.ids):  # noqa: A001
@@ -96,12 +102,17 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
     if made and all(one.stance == "present" for one in made) and _denies(text, made):
         return unsupported("polarity")
+    if not made and all(one in ledger.domains for one in ids) and _denies(text, made):
+        return contradicted("polarity")
+    if not made and not findings and rule("denied_value").search(without_citations(text)):
+        return contradicted("number")
     if not any(_matched(one, ids, ledger) for one in made):
         failed = _wrong_without_name(text, findings, ledger)
         if failed is not None:
             return failed
     said, groups = bare(text)
-    if not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
+    counted = rule("counted").search(_shown(said, made)) and not any(one in ledger.cases for one in ids)
+    if counted or not numbers_agree(said, groups, ledger, sorted(owners, key=lambda owner: owner.span)):
         return contradicted("number")
     comparing = bool(compared(ids, ledger))
     return _wrong_words(claimed, comparing, ledger) or (
@@ -158,6 +169,14 @@ def _wrong_likeness(one: Statement, ids: tuple[str, ...], ledger: Ledger) -> Jud
     """A finding that no cited tool speaks of may still be a similar case's label, or the kind of image."""
     kinds = [ledger.domains[id][0].lower() for id in ids if id in ledger.domains]  # noqa: A001
     cases = [ledger.cases[id].label for id in ids if id in ledger.cases]  # noqa: A001
+    measured = " ".join(ledger.measurements[id].name.lower() for id in ids if id in ledger.measurements)  # noqa: A001
+    named = re.search(rf"\b{re.escape(one.form)}\b", measured) is not None
+    if (
+        named
+        and one.clause.count(one.form) == 1
+        and re.search(rf"\b{re.escape(one.form)}(?:['’]s|\s+measure[sd]?)\b", one.clause)
+    ):
+        return None  # "The tumour measures 31 mm" speaks of what is measured, which has that name.
     if one.form in kinds or (rule("case_words").search(one.clause) and any(_names(one, label) for label in cases)):
         return contradicted("polarity") if one.stance == "absent" else None
     return unsupported("finding_match")
@@ -245,12 +264,24 @@ def _measured(text: str, ids: tuple[str, ...], ledger: Ledger) -> list[Owner]:
 
 def _denies(text: str, made: list[Statement]) -> bool:
     """Whether a sentence holds a denial, of whatever it is, beside names such as "no tumour"."""
-    said = bare(text)[0].lower()
-    for one in made:
-        said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
+    said = _shown(bare(text)[0].lower(), made)
     if rule("not_absent").search(said) or rule("denial").search(said):
         return False
-    return rule("negation").search(rule("no_negation").sub(" ", said)) is not None
+    return rule("negation").search(rule("no_negation").sub(" ", rule("no_negation_more").sub(" ", said))) is not None
+
+
+def _shown(said: str, made: list[Statement]) -> str:
+    """A bare sentence with ◆ for each letter of a finding's name."""
+    for one in made:
+        said = said[: one.span[0]] + TERM * len(one.form) + said[one.span[1] :]
+    return said
+
+
+def _without(text: str, names: list[str]) -> str:
+    """A text without the names of measurements, which may hold such words as "large"."""
+    for name in names:
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def _refers(said: str) -> bool:

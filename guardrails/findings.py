@@ -9,6 +9,14 @@ from functools import lru_cache
 from typing import Literal
 
 from guardrails.rules import claim_rules, rule
+from overread.records import label_words, says_absence
+
+_NAME = re.compile(
+    r"(?:[ -](?!(?:if|in|on|at|by|as|to|of|for|from|with|the|an?|this|that|which|is|was|are|were|has|had|and|or|but|"
+    r"when|where|while|because|since|so|not|no|according)\b)\w+){1,3}",
+    re.IGNORECASE,
+)
+"""The words behind a finding that can be one name with it."""
 
 Stance = Literal["present", "absent", "undecided"]
 
@@ -67,21 +75,11 @@ def polarity(said: str, label: str) -> Stance | None:
     return None
 
 
-def says_absence(label: str) -> bool:
-    """Whether a label itself says that something is not there: "no tumour"."""
-    return label_words(label).startswith("no ")
-
-
 def turned(stance: Stance | None) -> Stance | None:
     """What is said of "no tumour" by what is said of the tumour."""
     if stance == "present":
         return "absent"
     return "present" if stance == "absent" else stance
-
-
-def label_words(label: str) -> str:
-    """A label in words: ``pleural_effusion`` is "pleural effusion"."""
-    return re.sub(r"[_\-/]+", " ", label).strip().lower()
 
 
 def stands_alone(said: str, passage: str, least: float = 0.5) -> bool:
@@ -112,7 +110,7 @@ def _clause(text: str, start: int, end: int) -> tuple[str, str]:
 
 def _names_a_model(said: str, end: int) -> bool:
     """Whether the term that ends there is part of a model's name, as in "pneumonia classifier"."""
-    following = re.match(r"(?:[ -]\w+){1,3}", said[end:])
+    following = _NAME.match(said, end)
     return following is not None and rule("model_words").search(following[0]) is not None
 
 

@@ -82,6 +82,14 @@ class Gate:
         """What the stream gives for a text, whole."""
         return [*self.feed(text), *self.finish()]
 
+    def apart(self, text: str) -> list[Released]:
+        """What becomes of a text that stands apart from the stream, whole. Claims go on being numbered."""
+        other = Gate(self._identity, self._ledger, self._detector)
+        other._claims = self._claims
+        released = other.offline(text)
+        self._claims = other._claims
+        return released
+
     def scrub(self, text: str) -> str:
         """Any other string without identity: an error, an argument, a log line, a file name. Never raises."""
         try:

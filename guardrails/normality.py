@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from guardrails.findings import label_words, same_finding
+from guardrails.findings import same_finding
 from guardrails.judgement import Judgement, contradicted, unsupported
 from guardrails.rules import claim_rules, rule
-from overread.records import Finding
+from overread.records import Finding, label_words
 
 
 def without_normality(said: str, findings: Sequence[Finding]) -> tuple[str, Judgement | None]:

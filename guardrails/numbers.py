@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from guardrails.ledger import Ledger
 
@@ -21,8 +22,9 @@ _SPELLED = {
     "pixel": "px", "inches": "inch", "microg": "mcg",
 }  # fmt: skip
 _NUMBER = re.compile(
-    r"""(?P<bound>(?:just[ ]|slightly[ ])?(?:(?:less|fewer|lower|smaller|more|greater|higher|larger|wider)[ ]than[ ]
-          |(?:below|above|under|over|exceeds|exceeding)[ ]|at[ ]least[ ]|at[ ]most[ ]|up[ ]to[ ])|[<>≤≥][ ]?)?
+    r"""(?P<bound>(?:(?:not?|cannot|never)[ ])?(?:just[ ]|slightly[ ]|much[ ])?
+          (?:(?:less|fewer|lower|smaller|more|greater|higher|larger|wider)[ ]than[ ]
+          |(?:below|above|under|over|exceeds?|exceeding)[ ]|at[ ]least[ ]|at[ ]most[ ]|up[ ]to[ ])|[<>≤≥][ ]?)?
         (?<![\w.])(?P<value>\d+(?:,\d{3})*(?:\.\d+)?)
         (?:\s?-?(?P<unit>%|percent|per[ ]cent|square[ ](?:mm|cm|millimet\w+|centimet\w+)|cubic[ ]cm
           |mm²|mm2|mm³|mm3|cm²|cm2|cm³|cm3|m²|m2
@@ -40,6 +42,8 @@ _NOT_A_CLAIM = re.compile(
         |\b[A-Z]{1,3}\d+(?:[-/][A-Z]?\d+)?\b|\bcovid-19\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LEVEL = re.compile(r"\b95 ?% (?:confidence|credib\w+|certainty)", re.IGNORECASE)
+"""How sure an interval is: no claim beside one."""
 _GRADE = re.compile(r"\b(?:grade|stage|type|class|category|level|birads|bi-rads|pi-rads|degree)\s*$", re.IGNORECASE)
 _LITTLE = 12
 """A bare whole number up to this counts something in the text, unless it stands before a finding."""
@@ -71,7 +75,9 @@ def numbers_agree(
     behind it, else to all that its group cites. A percentage is compared with probabilities and their intervals, a
     quantity with measurements in any unit of its kind. Numbers in a cited passage hold with their unit.
     """
-    for number in _numbers(said):
+    found = _numbers(said)
+    paired = _paired(said, [one for one in found if one.unit or one.step < 1], owners)
+    for number in found:
         place = min(said[: number.span[0]].count(mark), len(groups) - 1)
         ids = groups[place] if groups else ()
         if any(_in_text(number, ledger.passages[one].text) for one in ids if one in ledger.passages):
@@ -80,10 +86,23 @@ def numbers_agree(
             if _counts(said, number, owners):
                 return False
             continue
-        known = _values(_owned(number, ids, owners, ledger), ledger)
+        known = _values(_owned(number, ids, owners, ledger) if number not in paired else paired[number], ledger)
         if not any(_matches(number, value, unit) for value, unit in known):
             return False
     return True
+
+
+def _paired(said: str, numbers: Sequence[_Said], owners: Sequence[Owner]) -> dict[_Said, tuple[str, ...]]:
+    """Of "this and that, at 4 % and 7 %": which number is of which name, in order. Empty without such a list."""
+    run = list(numbers)
+    while len(run) > 1 and not all(
+        re.fullmatch(r"\s*(?:,|,?\s*and)\s+", said[a.span[1] : b.span[0]]) for a, b in pairwise(run)
+    ):
+        run = run[1:]
+    before = [one for one in owners if run and one.span[1] <= run[0].span[0]]
+    names = before[-len(run) :]
+    listed = len(run) > 1 and len(names) == len(run) and len(before) == len(run)
+    return {number: one.ids for number, one in zip(run, names, strict=True)} if listed else {}
 
 
 def number_is_of(said: str, id: str, ledger: Ledger) -> bool:  # noqa: A002
@@ -119,6 +138,8 @@ def _counts(said: str, number: _Said, owners: Sequence[Owner]) -> bool:
 
 def _numbers(said: str) -> list[_Said]:
     text = _NOT_A_CLAIM.sub(lambda match: " " * len(match[0]), said)
+    if re.search(r"\b(?:between|intervals?|ranges?|from)\b", said):
+        text = _LEVEL.sub(lambda match: " " * len(match[0]), text)
     shared = {match.start(1): match[4].lower() for match in _PAIR.finditer(text)}
     found = []
     for match in _NUMBER.finditer(text):
@@ -194,8 +215,8 @@ def _matches(said: _Said, value: float, unit: str) -> bool:
             return False
         scale = shown / said.value if said.value else 1.0
         step, least, most, value = step * scale, shown, shown, real
-    if re.search(r"\b(?:less|fewer|lower|smaller|below|under|at most|up to)\b|[<≤]", said.bound):
-        return value <= most
     if said.bound:
-        return value >= least
+        at_most = re.search(r"\b(?:less|fewer|lower|smaller|below|under|at most|up to)\b|[<≤]", said.bound) is not None
+        denied = re.match(r"(?:not?|cannot|never)\b", said.bound) is not None
+        return value <= most if at_most != denied else value >= least
     return abs(value - most) <= step / 2 + 1e-9

@@ -16,7 +16,7 @@ def claim_rules() -> dict[str, Any]:
     return dict(yaml.safe_load(files("guardrails").joinpath("data/claims.yaml").read_text(encoding="utf-8")))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def rule(name: str) -> re.Pattern[str]:
     """An entry of ``data/claims.yaml`` that is one expression. Case does not matter."""
     return _compiled(name, claim_rules()[name])

@@ -19,6 +19,8 @@ _END = re.compile(
         (?=\s|\Z)""",
     re.VERBOSE,
 )
+_STOP = re.compile(r"[\n.!?…。！？]")
+"""What a sentence can end with; nothing else needs a closer look."""
 _SPACE = re.compile(r"[ \t\r\f\v\u00a0]*\n?[ \t]*(?:\n[ \t]*)*")
 _LAST_WORD = re.compile(r"(?:^|[\s(\[\"'“])([^\s(\[\"'“]+)$")
 _NEXT_LOWER = re.compile(r"\s*[a-z,;:)]")
@@ -61,8 +63,13 @@ class Sentences:
     def _next(self, ended: bool) -> int | None:
         """Where the next sentence ends, white space included, or ``None`` when that is not decided yet."""
         horizon = len(self._text) if ended else len(self._text) - self._lookahead
-        while self._seen < min(horizon, MAX_CHARS):
-            at = self._seen
+        until = min(horizon, MAX_CHARS)
+        while self._seen < until:
+            stop = _STOP.search(self._text, self._seen, until)
+            if stop is None:
+                self._seen = until
+                break
+            at = stop.start()
             if self._text[at] == "\n":
                 return self._after_space(at)
             match = _END.match(self._text, at, at + self._lookahead // 2)

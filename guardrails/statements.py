@@ -7,10 +7,10 @@ ConText: Chapman et al., 2001; Harkema et al., 2009).
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from guardrails.findings import Stance, mentions_in
+from guardrails.findings import Stance, mentions_in, turned
 from guardrails.ledger import CITATION, cited_ids
 from guardrails.rules import rule
 
@@ -87,7 +87,7 @@ def statements(text: str, labels: Iterable[str] = (), masked: Sequence[str] = ()
         before, after = cues[left:start].replace(MARK, " "), cues[end:right]
         stance = _stance(before, _after_list(after, [(a - end, b - end) for a, b in others if a > end]))
         if denied and denied.end() <= start:
-            stance = {"present": "absent", "absent": "present"}.get(str(stance), stance)  # type: ignore[assignment]
+            stance = turned(stance)
         group = min(said[:start].count(MARK), len(groups) - 1)
         out.append(
             Statement(
@@ -100,13 +100,26 @@ def statements(text: str, labels: Iterable[str] = (), masked: Sequence[str] = ()
                 ids=groups[group] if groups else (),
             )
         )
-    return out
+    return _with_contrasts(out)
+
+
+def _with_contrasts(made: list[Statement]) -> list[Statement]:
+    """The statements, where "in contrast to pneumonia, effusion is absent" says that there is pneumonia."""
+    for place, one in enumerate(made[:-1]):
+        before, after = (
+            one.clause[: one.clause.rfind(one.form)],
+            one.clause[one.clause.rfind(one.form) + len(one.form) :],
+        )
+        if rule("contrast").search(f"{before}{TERM}{after.strip()},"):
+            following = made[place + 1].stance
+            made[place] = replace(one, stance=turned(following) if following != "undecided" else None)
+    return made
 
 
 def loose_stance(text: str) -> Stance | None:
     """What a sentence that names no finding says of the one it cites: "It is absent", "The image is positive"."""
     said = bare(text)[0].lower().replace(MARK, " ").strip()
-    if rule("hedge").search(said):
+    if rule("hedge").search(said) or rule("hedge_more").search(said):
         return "undecided"
     if rule("denies").search(said):
         return "absent"
@@ -124,6 +137,7 @@ def _clauses(said: str, terms: list[tuple[int, int]]) -> list[tuple[int, int]]:
         begin = max((cut for cut in cuts if cut <= match.start()), default=0)
         if rule("verb").search(squeezed[begin : match.start()]):
             cuts.add(match.start())
+    cuts |= {match.end() - 1 for match in rule("contrast").finditer(squeezed)}
     edges = [0, *sorted(places[cut] for cut in cuts), len(said)]
     return [(a, b) for a, b in pairwise(edges) if a < b] or [(0, len(said))]
 
@@ -135,14 +149,26 @@ def _squeeze(text: str) -> tuple[str, list[int]]:
 
 
 def _stance(before: str, after: str) -> Stance | None:
-    if rule("hedge").search(f"{before} {TERM} {after}"):
+    whole = re.sub(r"\s+", " ", f"{before} {TERM} {after}")
+    if rule("hedge").search(whole) or rule("hedge_more").search(whole):
         return "undecided"
-    cues = rule("no_negation").sub(" ", before)
+    cues = rule("no_negation").sub(" ", rule("no_negation_more").sub(" ", before))
     if rule("not_absent").search(after):
         return "present"
-    if rule("negation").search(cues) or rule("negation_after").search(after):
+    if any(rule(name).search(cues) for name in ("negation", "negation_more")):
         return "absent"
-    if rule("neutral").search(before[-60:]) and not re.search(r"\b(?:is|are) (?:present|there|seen)\b", after):
+    if any(rule(name).search(after) for name in ("negation_after", "negation_after_more")):
+        return "absent"
+    if rule("compared_with").search(before) or (rule("scores").search(before) and rule("scored").search(after)):
+        return None
+    if rule("score_behind").search(after) and not rule("assertion").search(before):
+        return None
+    neutral = rule("neutral").search(before[-60:]) is not None
+    if neutral and rule("low_after").search(after):
+        return "absent"
+    if neutral and (rule("high_before").search(before) or rule("high_after").search(after)):
+        return "present"
+    if neutral and not re.search(r"\b(?:is|are) (?:present|there|seen)\b", after):
         return None
     return "present"
 
@@ -156,7 +182,9 @@ def _after_list(after: str, others: list[tuple[int, int]]) -> str:
     listed = re.match(
         rf"(?:\s*{MARK}?\s*(?:,|and|or|nor|, and|, or)\s+(?:(?:for|of|an?|the|any|no|left|right)\s+)*{TERM})+", text
     )
-    return (text[listed.end() :] if listed else text).split(TERM)[0]
+    text = text[listed.end() :] if listed else text
+    behind, following, _ = text.partition(TERM)
+    return rule("next_term").sub("", behind) if following else behind
 
 
 def _near(said: str, left: int, right: int, number: int, found: list[tuple[int, int, str]]) -> str:

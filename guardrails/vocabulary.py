@@ -1,7 +1,8 @@
 """Which words of a sentence stand neither in its evidence nor among those that only frame a statement.
 
 A disease, a cause or a cure that no list knows is caught here: a word is let through because it is known to be
-harmless, never because it is unknown. The lists are ``data/vocabulary.yaml``.
+harmless, never because it is unknown. The lists are ``data/framing.yaml``, words by what they do in a report,
+and ``data/vocabulary.yaml``.
 """
 
 import re
@@ -15,6 +16,10 @@ import yaml
 from guardrails.findings import content_stems, stem
 
 _WORD = re.compile(r"[^\W\d_²³]+")
+_ENDINGS = (
+    ("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("ing", ""), ("ing", "e"), ("ly", ""),
+    ("ally", ""), ("bly", "ble"), ("ily", "y"),
+)  # fmt: skip
 _MARKER = re.compile(r"\[[A-Z_]+\]")
 
 
@@ -28,14 +33,21 @@ def foreign_words(said: str, evidence: str, images: Iterable[str], lists: Iterab
     known = _stems(there) | _framing() | _of_images(tuple(images))
     for name in lists:
         known |= _list(name)
-    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
+    return [
+        word
+        for word in _words(_phrases().sub(" ", said))
+        if not (_forms(word) & known or _lemmas(word) & _base_words() or word in _exact() or _synonym(word, there))
+    ]
 
 
 def foreign_to_passage(said: str, passage: str) -> list[str]:
     """The words of a sentence that are neither in the passage, nor a synonym of one there, nor mere framing."""
     there = {*_words(passage)}
     known = _stems(there) | _framing_of_text()
-    return [word for word in _words(said) if not (_forms(word) & known or _synonym(word, there))]
+    bases = {lemma for word in there for lemma in _lemmas(word)}
+    return [
+        word for word in _words(said) if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there))
+    ]
 
 
 def shared_stems(said: str, passage: str) -> tuple[int, int]:
@@ -48,7 +60,10 @@ def shared_stems(said: str, passage: str) -> tuple[int, int]:
 
 def _words(text: str) -> list[str]:
     """The words of a text in lower case, in order, each once; a hyphen parts them. Single letters count as words."""
-    bare = re.sub(r"['’]s\b", "", _MARKER.sub(" ", text).lower().replace("x-ray", "xray").replace("n't", " not"))
+    bare = _MARKER.sub(" ", text).lower()
+    for written, meant in (("x-ray", "xray"), ("can't", "can not"), ("won't", "will not"), ("n't", " not")):
+        bare = bare.replace(written, meant)
+    bare = re.sub(r"['’]s\b", "", bare)
     return list(dict.fromkeys(_WORD.findall(bare)))
 
 
@@ -64,6 +79,18 @@ def _stems(words: Iterable[str]) -> set[str]:
 def _forms(word: str) -> frozenset[str]:
     """A word, its stem, and itself without a plural's s."""
     return frozenset({word, stem(word), word.removesuffix("s") if len(word) > 3 else word})
+
+
+@lru_cache(maxsize=8192)
+def _lemmas(word: str) -> frozenset[str]:
+    """What a word may be an inflected form of: "identifies" of "identify", "plotted" of "plot"."""
+    word = re.sub(r"z(?=e$|es$|ed$|ing$|ation)", "s", word)
+    out = {word}
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 2:
+            base = word.removesuffix(ending) + instead
+            out |= {base, base[:-1] if base[-2:-1] == base[-1:] else base}
+    return frozenset(out)
 
 
 @lru_cache(maxsize=64)
@@ -86,6 +113,24 @@ def _framing() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def _base_words() -> frozenset[str]:
+    """The words of ``data/framing.yaml`` as they stand, but for those that size, count, judge or direct."""
+    groups = (words for name, words in _report_words().items() if name not in ("exact", "phrases"))
+    return frozenset(_words(" ".join(groups))) - frozenset(_words(_lists()["never"]))
+
+
+@lru_cache(maxsize=1)
+def _exact() -> frozenset[str]:
+    return frozenset(_words(_report_words()["exact"]))
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> re.Pattern[str]:
+    """Whole phrases that frame a statement, of words that alone might not."""
+    return re.compile("|".join(rf"\b{one.strip()}\b" for one in _report_words()["phrases"].split(" | ")), re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
 def _framing_of_text() -> frozenset[str]:
     words = {word for name in ("framing", "stop") for word in _words(_lists()[name])}
     return frozenset(_stems(words) & _framing() - _stems(_words(_lists()["not_of_text"])))
@@ -104,6 +149,11 @@ def _synonyms() -> dict[str, list[frozenset[str]]]:
         for word in group:
             out.setdefault(stem(word), []).append(group)
     return out
+
+
+@lru_cache(maxsize=1)
+def _report_words() -> dict[str, str]:
+    return dict(yaml.safe_load(files("guardrails").joinpath("data/framing.yaml").read_text(encoding="utf-8")))
 
 
 @lru_cache(maxsize=1)

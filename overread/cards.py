@@ -116,10 +116,11 @@ class ModelCard(_Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     version: str
     title: str
-    task: Literal["domain", "classification", "segmentation", "observation", "similarity"]
+    task: Literal["domain", "classification", "segmentation", "observation", "similarity", "tagging"]
     domains: tuple[str, ...] = Field(description="Domain labels it may be used in; () for any.")
     population: Population = Population()
     experimental: bool = False
+    localises: bool = Field(True, description="Whether its heatmaps may give a finding a place in the image.")
     architecture: str = Field(description="Which builder in tools/ makes the network.")
     input: dict[str, Any] = Field(default_factory=dict, description="What the builder needs: size, channels, widths.")
     labels: tuple[Label, ...]

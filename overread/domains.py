@@ -5,13 +5,17 @@ A label is ``modality`` or ``modality/part``. Add a domain by adding an entry, n
 
 from functools import lru_cache
 from importlib.resources import files
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 
 class Domain(BaseModel):
-    """One kind of image: its label, the words for it, and the text prompts that describe it."""
+    """One kind of image: its label, the words for it, and the text prompts that describe it.
+
+    ``sides``: an image shows ``both`` sides of the body, or ``one``; ``None`` where it may be either.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,6 +23,7 @@ class Domain(BaseModel):
     words: str
     prompts: tuple[str, ...]
     dicom: tuple[str, ...] = ()
+    sides: Literal["both", "one"] | None = None
 
     @property
     def modality(self) -> str:

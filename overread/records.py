@@ -4,6 +4,7 @@ All records are immutable pydantic models that refuse unknown fields. Pixel coor
 ``x, y`` from the top left of the image as stored; boxes are half-open ``(x0, y0, x1, y1)``.
 """
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -88,6 +89,16 @@ class Region(Record):
     artifact: str | None = None
 
 
+def label_words(label: str) -> str:
+    """A label in words: ``pleural_effusion`` is "pleural effusion"."""
+    return re.sub(r"[_\-/]+", " ", label).strip().lower()
+
+
+def says_absence(label: str) -> bool:
+    """Whether a label itself says that something is not there: "no tumour"."""
+    return label_words(label).startswith("no ")
+
+
 class Finding(Record):
     """What a tool says of an image.
 
@@ -101,6 +112,11 @@ class Finding(Record):
     interval: tuple[float, float] | None = None
     decision: Decision
     region: Region | None = None
+
+    @property
+    def denies(self) -> bool:
+        """Whether the label says that something is not there, as "no tumour" does."""
+        return says_absence(self.label)
 
 
 class Measurement(Record):

@@ -36,9 +36,15 @@ class Settings(BaseSettings):
     audit_question: Literal["hash", "redacted"] = Field(
         "hash", description="What the audit log holds of a question: a keyed hash, or its redacted text."
     )
+    name_tagger: bool = Field(
+        True, description="Let the tagger of names and places read every text, beside the patterns of identity."
+    )
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
     reports: Path | None = Field(
         None, description="Past reports (a folder, a tar archive, a JSONL file) that show a language model the wording."
+    )
+    library: Path | None = Field(
+        None, description="Folder of your own library, made by overread index; unset: library in the state folder."
     )
 
     llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")

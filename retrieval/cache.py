@@ -57,9 +57,11 @@ def publish(folder: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         sums = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+        sizes = {name: (temporary / name).stat().st_size for name in sums}
         manifest = temporary / MANIFEST
-        manifest.write_text(json.dumps({"version": VERSION, "files": sums}), encoding="utf-8")
-        for path in temporary.iterdir():
+        manifest.write_text(json.dumps({"version": VERSION, "files": sums, "sizes": sizes}), encoding="utf-8")
+        shutil.copymode(folder.parent, temporary)
+        for path in [*temporary.iterdir(), temporary]:
             _sync(path)
         _rename_over(temporary, folder)
     finally:
@@ -110,5 +112,8 @@ def _sha256(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,6 +1,7 @@
 """Check the notes: form, headings, a reference on every sentence, every reference listed and used.
 
-Run it as ``python -m retrieval.check_notes [FOLDER]``; without a folder it checks the starter notes.
+Run it as ``python -m retrieval.check_notes [FOLDER]``; without a folder it checks the starter notes,
+and that they speak enough of every domain.
 """
 
 import re
@@ -15,6 +16,12 @@ from retrieval.question import Names
 LICENCES = ("CC0-1.0", "Apache-2.0")
 LONGEST_SENTENCE = 320
 """Characters. A longer one is two statements, or text that was copied."""
+
+FEWEST_NOTES = 5
+"""Starter notes that speak of a domain."""
+FEWEST_SENTENCES = 3
+FEWEST_SECTIONS = 2
+"""Of a starter note."""
 
 _INSIDE = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bca)[.!?]\s+[A-Z]")
 
@@ -34,6 +41,23 @@ def problems(library: Library) -> list[str]:
     for note in library.notes:
         if names.of_finding(note.title) != (note.id,):
             found.append(f"{note.id}: its title {note.title!r} is a name of another note too")
+    return found
+
+
+def thin(library: Library) -> list[str]:
+    """Where the starter notes say too little, one line each: a domain with few notes, a note with few sentences."""
+    found = []
+    for label in domains():
+        speaking = sum(note.speaks_of(label) for note in library.notes)
+        if speaking < FEWEST_NOTES:
+            found.append(f"{label}: {speaking} notes; at least {FEWEST_NOTES} are wanted")
+    for note in library.notes:
+        sentences = sum(1 for _ in note.sentences())
+        if sentences < FEWEST_SENTENCES or len(note.sections) < FEWEST_SECTIONS:
+            found.append(
+                f"{note.id}: {sentences} sentences in {len(note.sections)} sections;"
+                f" at least {FEWEST_SENTENCES} in {FEWEST_SECTIONS} are wanted"
+            )
     return found
 
 
@@ -73,7 +97,7 @@ def main(arguments: list[str]) -> int:
     except NoteError as error:
         sys.stdout.write(f"{error}\n")
         return 1
-    lines = problems(library)
+    lines = problems(library) + ([] if arguments else thin(library))
     sentences = sum(1 for note in library.notes for _ in note.sentences())
     lines.append(f"{len(library.notes)} notes, {sentences} sentences, {len(library.references)} references")
     sys.stdout.write("\n".join(lines) + "\n")

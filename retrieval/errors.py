@@ -25,3 +25,15 @@ class ReportError(RetrievalError):
     """Past reports are not there, cannot be read, or are more than is read."""
 
     code = "bad_reports"
+
+
+class SourceError(RetrievalError):
+    """A file cannot be read as a document: broken, too large, or of no known kind."""
+
+    code = "bad_source"
+
+
+class BaseError(RetrievalError):
+    """A knowledge base on disk is not there, is damaged, or another process is writing to it."""
+
+    code = "bad_base"

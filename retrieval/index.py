@@ -102,7 +102,7 @@ class Index:
     def _open_vectors(self) -> Any:
         with self._lock:
             if self._vectors is None:
-                name = f"vectors-{self._key(_encoder_digest())}"
+                name = f"vectors-{self._key(encoder_digest())}"
                 self._vectors = load_or_build(
                     self._folder / name, self._build_vectors, _save_vectors, self._load_vectors
                 )
@@ -140,7 +140,7 @@ def _save_vectors(flat: Any, folder: Path) -> None:
     faiss.write_index(flat, str(folder / _VECTORS))
 
 
-def _encoder_digest() -> str:
+def encoder_digest() -> str:
     """What names the encoder: its configuration, and the size of its weights."""
     folder = packaged_model()
     weights = sorted(folder.glob("*.safetensors"))

@@ -30,6 +30,12 @@ def terms(text: str) -> list[str]:
     return [term for term, _, _ in placed_terms(text)]
 
 
+def term_set(text: str) -> frozenset[str]:
+    """The different terms of a text: ``frozenset(terms(text))``, several times as fast."""
+    words = {"xray" if word[0] == "x" and "ray" in word else word for word in _WORD.findall(text.lower())}
+    return frozenset(term for word in words for term in _rewrite(word))
+
+
 def placed_terms(text: str) -> list[tuple[str, int, int]]:
     """The same terms, each with the offsets in ``text.lower()`` of the word it comes from."""
     placed: list[tuple[str, int, int]] = []

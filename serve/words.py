@@ -106,7 +106,7 @@ def alternatives(event: DomainEvent) -> str:
 
 def finding_line(finding: Finding) -> str:
     """A finding with its decision, probability and interval, without its id."""
-    kind = "decision_no" if finding.label.startswith("no ") else "decision"
+    kind = "decision_no" if finding.denies else "decision"
     line = f"{finding.label}: {phrases()[kind][finding.decision]}"
     if finding.probability is not None:
         line += f", {percent(finding.probability)}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
 from overread.errors import CardError
-from overread.records import Finding, Region
+from overread.records import Finding, Region, says_absence
 from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
@@ -148,20 +148,20 @@ class Findings:
         findings, pictures = [], []
         chances = self._calibration.chances([float(cells.mean()) for cells in maps])
         for number, (label, chance, cells) in enumerate(zip(self.card.labels, chances, maps, strict=True), 1):
-            finding, picture = _finding(number, label, chance, cells, (shape[0], shape[1]))
+            finding, picture = _finding(number, label, chance, cells, (shape[0], shape[1]), self.card.localises)
             findings.append(finding)
             pictures.append(picture)
         return ToolOutput(findings=tuple(findings), pictures=tuple(pictures))
 
 
 def _finding(
-    number: int, label: Label, chance: Chance, cells: Floats, shape: tuple[int, int]
+    number: int, label: Label, chance: Chance, cells: Floats, shape: tuple[int, int], localises: bool
 ) -> tuple[Finding, Picture]:
     probability, interval = chance
     decision = decide(label, probability)
     picture = Picture(id=f"A{number}", kind="heatmap", pixels=heatmap(cells, shape))
     # What is not there ("no tumour") has no place.
-    placed = decision == "present" and not label.name.startswith("no ")
+    placed = localises and decision == "present" and not says_absence(label.name)
     region = Region(box=hot_box(cells, shape), artifact=picture.id) if placed else None
     finding = Finding(
         id=f"F{number}",

@@ -1,6 +1,5 @@
 """Trains the classifier of tumours on MR images of the brain: ``python -m training.brain_mr``."""
 
-import argparse
 import logging
 import re
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from training.card import figure, plain, training_sets, write_card, write_weight
 from training.chest import DEPTHS, WIDTHS
 from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
+from training.command import begin, parser_for
 from training.loop import seed_all
 from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
@@ -73,14 +73,11 @@ class Split:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, calibrate, measure, and write the card and its weights."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--steps", type=int, default=1000, help="steps a network")
     parser.add_argument("--limit", type=float, default=700.0, help="seconds of training a network at most")
     parser.add_argument("--weights", type=Path, help="weights trained before: train only the networks they lack")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = begin(parser, arguments, seed=SEED)
     root = data_root(given.data)
     split = read_split(root)
     networks = stored_networks(given.weights, len(LABELS), WIDTHS, DEPTHS) if given.weights else []

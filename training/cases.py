@@ -3,7 +3,6 @@
 Nothing is trained: the vectors are the domain identifier's. When its weights change, run this again.
 """
 
-import argparse
 import hashlib
 import logging
 from collections import Counter
@@ -16,12 +15,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from overread.cards import STARTER, Figure, ModelCard, Weights
+from overread.cards import Figure, ModelCard, Weights
 from tools.cases.file import write_index
 from tools.cases.index import CaseEntry, CaseIndex, Floats
 from tools.cases.similar import ARCHITECTURE
 from tools.domain import DomainIdentifier, domain_identifier
 from training.card import figure, training_sets, write_card
+from training.command import begin, parser_for
 from training.domain_pictures import LARGEST
 from training.domain_pictures import SEED as DOMAIN_SEED
 from training.measure import auroc, bootstrap
@@ -159,11 +159,8 @@ def _rate(name: str, right: NDArray[np.generic], patients: NDArray[np.str_]) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     """Build, measure, and write the card and its index."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and the index")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = parser_for(COMMAND, __doc__, NAME)
+    given = begin(parser, arguments, seed=0)
     identifier = domain_identifier()
     inside, outside = chosen(read_pictures(data_root(given.data)))
     log.info("%d for the index, %d to measure on", len(inside), len(outside))

@@ -4,7 +4,6 @@ The tower is that of the children's model, as it is; only the last layer is lear
 Every figure is of patients held out in turn, with the strength of the penalty chosen inside.
 """
 
-import argparse
 import logging
 import re
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from training.card import figure, plain, training_sets, write_card, write_weight
 from training.chest import DEPTHS, SIZE, WIDTHS
 from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
+from training.command import begin, parser_for
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.pointing import nih_boxes, pointing
@@ -61,12 +61,9 @@ class Trial:
 
 def main(arguments: list[str] | None = None) -> None:
     """Fit, try every label on held-out patients, and write the card with those that hold."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--tower", type=Path, default=STARTER / CHILD / "weights.safetensors")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = begin(parser, arguments, seed=0)
     pictures = [p for p in read_pictures(data_root(given.data), ["cxr_nih"]) if p.open and _age(p) >= 18]
     (tower,) = stored_networks(given.tower, 1, WIDTHS, DEPTHS)
     features = _features(tower, load(pictures, SIZE)[..., 0])
@@ -211,6 +208,7 @@ def _write(tower: "nn.Module", features: Floats, pictures: list[Picture], trials
             age_bands=("adult", "elderly"), views=("AP", "PA"), note="Patients of one hospital in the United States."
         ),
         experimental=True,
+        localises=False,
         architecture="activation-resnet",
         input={"size": SIZE, "widths": list(WIDTHS), "depths": list(DEPTHS), "members": 1},
         labels=tuple(labels),
@@ -259,7 +257,8 @@ LIMITS = (
     "Experimental: a few hundred films of one hospital, with labels mined from reports, some of them wrong.",
     "In its data every abnormal film carries the label pneumonia; it was chosen so, and no hospital is like that.",
     "A probability holds where half of the patients have the finding; where fewer have it, it is too high.",
-    "No figure on another hospital is known. The heatmap shows what moved the score; it is not an outline of disease.",
+    "No figure on another hospital is known. The heatmap shows what moved the score, not where disease is: its peak"
+    " lies in a radiologist's box hardly more often than a point drawn anywhere, so a finding gets no place.",
 )
 
 

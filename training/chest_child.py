@@ -1,18 +1,17 @@
 """Trains the classifier of pneumonia on chest X-rays of children: ``python -m training.chest_child``."""
 
-import argparse
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from overread.cards import STARTER, CardFile, Figure, Label, ModelCard, Population
+from overread.cards import CardFile, Figure, Label, ModelCard, Population
 from tools.findings import Findings
 from training.calibrate import decision_band, fit_logistic
 from training.card import figure, plain, training_sets, write_card, write_weights
 from training.chest import DEPTHS, SIZE, WIDTHS, train_tower
-from training.loop import seed_all
+from training.command import begin, parser_for
 from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.tower import stored_networks
@@ -31,15 +30,11 @@ UNSEEN = "Kermany 2018, patients never trained or calibrated on; both classes co
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, calibrate, measure, and write the card and its weights."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds of training at most")
     parser.add_argument("--weights", type=Path, help="weights trained before: only calibrate, measure and write")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    seed_all(SEED)
+    given = begin(parser, arguments, seed=SEED)
     pictures = [p for p in read_pictures(data_root(given.data), ["cxr_kermany"]) if p.open]
     pixels = load(pictures, SIZE)
     truth = np.array([p.label != "normal" for p in pictures])

@@ -4,7 +4,6 @@ Two parts give one logit: a kernel machine over numbers that nothing was learned
 small colour network that also makes the heatmap. How much each counts is fitted on pictures the network did not see.
 """
 
-import argparse
 import logging
 import re
 import tempfile
@@ -26,8 +25,8 @@ from training.card import figure, plain, training_sets, write_card, write_weight
 from training.chest import DEPTHS, WIDTHS
 from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
+from training.command import begin, parser_for
 from training.kernel import chosen, fit_kernel
-from training.loop import seed_all
 from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.tower import even_draw, started_from, stored_networks, train
@@ -83,15 +82,11 @@ class Split:
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, join, calibrate, measure, and write the card and its weights."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--limit", type=float, default=700.0, help="seconds of the network's training at most")
     parser.add_argument("--weights", type=Path, help="weights trained before: only join, calibrate, measure and write")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    seed_all(SEED)
+    given = begin(parser, arguments, seed=SEED)
     root = data_root(given.data)
     split = read_split(root)
     if given.weights:

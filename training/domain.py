@@ -5,7 +5,6 @@ packaged sentence encoder and stays as it is. Source: Radford et al., CLIP, 2021
 locked-text tuning (the towers' roles turned round), 2022; Yang et al., UniCL, 2022.
 """
 
-import argparse
 import logging
 import tempfile
 from itertools import pairwise
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.cards import STARTER
 from tools.networks import clip_image_tower, clip_input, described_tower
 from tools.prompts import prompt_vectors, prompts_by_label
 from training.augment import Strength, augment
+from training.command import begin, parser_for
 from training.domain_head import train_head
 from training.domain_pictures import Sampler, drawn, medical
-from training.loop import best_device, fit, seed_all
+from training.loop import best_device, fit
 from training.pictures import data_root
 
 if TYPE_CHECKING:
@@ -103,17 +102,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, measure, and write the card and its weights."""
     from training.domain_card import write
 
-    parser = argparse.ArgumentParser(prog="python -m training.domain", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / "domain-clip", help="folder for the card and weights")
+    parser = parser_for("python -m training.domain", __doc__, "domain-clip")
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--batch", type=int, default=60)
     parser.add_argument("--limit", type=float, default=1440.0, help="seconds of training at most")
     parser.add_argument("--tower", type=Path, help="a network trained before: train the rest, measure and write")
     parser.add_argument("--described", type=int, default=18_000, help="pictures the descriptors' head learns from")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    seed_all(11)
+    given = begin(parser, arguments, seed=11)
     parts = medical(data_root(given.data))
     log.info("learn %d, check %d, tune %d, unseen %d", *map(len, (parts.learn, parts.check, parts.tune, parts.unseen)))
     if given.tower:

@@ -139,6 +139,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--abstracts", type=int, default=100)
     parser.add_argument("--weight", type=float, default=0.1, help="what a pair of PubMedQA is worth")
+    parser.add_argument("--keep", action="store_true", help="only print the figures, and keep the weights as they are")
     chosen = parser.parse_args()
     kqa = read_kqa(chosen.folder / "grounding" / "kqa_nli_dev.json")
     more = read_pubmedqa(chosen.folder / "retrieval" / "pubmedqa_ori_pqal.json", chosen.abstracts, chosen.weight)
@@ -165,7 +166,8 @@ def main() -> int:
         area, low, high = auroc(scores, truth, groups)
         entry = {"scorer": name, "n": len(kqa), "auroc": round(area, 4), "interval": [round(low, 4), round(high, 4)]}
         sys.stdout.write(json.dumps(entry) + "\n")
-    TARGET.write_text(json.dumps(weights, indent=1) + "\n", "utf-8")
+    if not chosen.keep:
+        TARGET.write_text(json.dumps(weights, indent=1) + "\n", "utf-8")
     return 0
 
 

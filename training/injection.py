@@ -94,7 +94,9 @@ def main() -> int:
     """Print the figures of each set, then write the weights fitted to everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    texts = read_texts(parser.parse_args().folder)
+    parser.add_argument("--keep", action="store_true", help="only print the figures, and keep the weights as they are")
+    chosen = parser.parse_args()
+    texts = read_texts(chosen.folder)
     rows = window_features([one.text for one in texts])
     fold = folds(rows)
     scores = np.zeros(len(texts))
@@ -118,7 +120,8 @@ def main() -> int:
             "n": int(own.sum()),
         }
         sys.stdout.write(json.dumps(entry) + "\n")
-    TARGET.write_text(json.dumps(fit(rows, texts)) + "\n", "utf-8")
+    if not chosen.keep:
+        TARGET.write_text(json.dumps(fit(rows, texts)) + "\n", "utf-8")
     return 0
 
 

@@ -4,7 +4,6 @@ Films whose own licence is CC BY teach it; the others of the set, which are of o
 Every mask is of both fields, with what of them lies behind the heart.
 """
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.cards import STARTER, CardFile, Figure, Label, ModelCard, Population
+from overread.cards import CardFile, Figure, Label, ModelCard, Population
 from overread.records import Context
 from tools.contract import ToolImage
 from tools.lungs import Lungs
@@ -24,7 +23,8 @@ from tools.segmentation.window import paste, whole
 from tools.unet import UNetShape, unet
 from training.augment import Strength, geometry, jpeg, marks, tones
 from training.card import figure, training_set, write_card, write_weights
-from training.loop import best_device, fit, seed_all
+from training.command import begin, parser_for
+from training.loop import best_device, fit
 from training.measure import bootstrap
 from training.pictures import data_root, picture_sets, share
 from training.sam_bars import dice_of
@@ -70,17 +70,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, fit the limit of doubt, measure on films that never taught, and write the card and its weights."""
     import torch
 
-    parser = argparse.ArgumentParser(prog=COMMAND, description="Train the outline of lung fields.")
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--limit", type=float, default=700.0, help="seconds of training at most")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = begin(parser, arguments, seed=SEED)
     torch.set_num_threads(given.threads)
-    seed_all(SEED)
     films = read_outlined(data_root(given.data), [SET])
     may_teach = [film for film in films if film.role != "measure"]
     kept_back = [film for film in may_teach if share(film.patient, SEED) < VALIDATION]

@@ -1,6 +1,5 @@
 """Trains the starter SAM: ``python -m training.sam``."""
 
-import argparse
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.cards import STARTER
 from tools.segmentation.networks import Promptable, starter_sam
-from training.loop import best_device, fit, seed_all
+from training.command import begin, parser_for
+from training.loop import best_device, fit
 from training.pictures import data_root, load, picture_sets, read_pictures, share
 from training.sam_objects import read_outlined
 from training.sam_samples import Samples, boxes_of, points_of
@@ -41,9 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from training.sam_card import finish
 
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder with images.csv (else OVERREAD_SHARED/data, ../shared/data)")
-    parser.add_argument("--out", type=Path, default=STARTER / NAME, help="folder for the card and weights")
+    parser = parser_for(COMMAND, __doc__, NAME)
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--limit", type=float, default=1380.0, help="seconds of training at most")
     parser.add_argument("--batch", type=int, default=12)
@@ -54,10 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--real", type=float, default=0.6, help="part of the samples from real pictures; else composed")
     parser.add_argument("--weights", type=Path, help="weights trained before: only measure and write")
     parser.add_argument("--keep", type=Path, help="where to put the trained weights before anything is measured")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    given = begin(parser, arguments, seed=SEED)
     torch.set_num_threads(given.threads)
-    seed_all(SEED)
     root = data_root(given.data)
     pictures = read_outlined(root)
     network = starter_sam(SIZE, DIMENSIONS, WIDTHS, DEPTHS)

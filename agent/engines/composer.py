@@ -134,7 +134,7 @@ def _domain_sentence(image: SeenImage, n: int | None) -> str:
 def _finding_sentence(seen: SeenFinding) -> str:
     finding = seen.finding
     shown = {"title": seen.title, "finding": finding.label, "id": finding.id}
-    negative = "_no" if finding.label.startswith("no ") else ""
+    negative = "_no" if finding.denies else ""
     shown["without_no"] = finding.label.removeprefix("no ")
     if finding.probability is None:
         return _say(f"undecided{negative}", **shown)

@@ -8,6 +8,7 @@ from agent.cases import case_key
 from agent.events import Emit
 from agent.router import Call, outlines, plan
 from agent.run import Run, emitter
+from agent.sides import side_of
 from agent.state import (
     KeptCase,
     Numbering,
@@ -155,6 +156,7 @@ def _result(
             reason=output.reason,
             version=card.weights.sha256,
             frame=image.frame,
+            side=side_of(finding.region, image, run.studies[image.study_id]),
         )
         for finding in findings
     ]

@@ -11,6 +11,7 @@ from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
 from agent.engines.ladder import say
+from agent.engines.rewording import Rewording
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
@@ -25,7 +26,6 @@ from overread.events import EngineEvent
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
-
 
 REMEMBERED_TURNS = 20
 
@@ -144,7 +144,9 @@ async def _write_by_server(
     emit(EngineEvent(name=server.NAME, model=name))
     model = server.server_model(run.settings, name)
     gate, before = run.gate(evidence), len(answer.claims)
-    if not await answer.write(gate, server.stream_text(model, messages, run.settings, usage)):
+    again = Rewording(run.settings, name, evidence, usage).say_again
+    pieces = server.stream_text(model, messages, run.settings, usage)
+    if not await answer.write(gate, pieces, again):
         raise EngineError("of what the language model wrote, nothing stood up to its evidence")
     if evidence.report:
         missing = missing_of_report([claim.text for claim in answer.claims[before:]])

@@ -1,7 +1,9 @@
 """The prompts, which are data: Markdown and YAML files in this folder."""
 
+from functools import lru_cache
 from importlib.resources import files
 
+import yaml
 from langchain_core.messages import SystemMessage
 
 from agent.engines.ladder import ladder, say
@@ -28,5 +30,16 @@ def _ladder() -> str:
     return "Words by decision and probability: " + "; ".join(parts) + "."
 
 
+def reword_message() -> SystemMessage:
+    """What a language model is told before a sentence that it is to say again."""
+    return SystemMessage(content=_text("reword.md"))
+
+
+@lru_cache(maxsize=1)
+def check_words() -> dict[str, str]:
+    """What was wrong with a sentence, in words, by the name of the check that it failed."""
+    return dict(yaml.safe_load(_text("checks.yaml")))
+
+
 def _text(name: str) -> str:
-    return files("agent").joinpath("prompts", name).read_text("utf-8")
+    return files("agent").joinpath(f"prompts/{name}").read_text("utf-8")

@@ -20,6 +20,13 @@ _KINDS = ("name", "id", "uid", "date", "phone", "email", "place", "facility", "a
 _GAP = 3
 """Most separators between two letters or digits of one value, as in ``Doe,  J``."""
 _KEY = 3
+_FEWEST_LETTERS = 4
+_SURE_LETTERS = 7
+_HOSPITAL = re.compile(
+    r"hospi|sykehus|sjukhus|sygehus|sairaala|ziekenhuis|krankenhaus|klini[kc]|clini[qck]|universit|szpital|nemocnic|korhaz|bolnic|bolni[ck]"
+    r"|sanator|medic|medis|radiolog|patholog|diagnost|center|centre|zentrum|rontgen|senter|legesenter|helse|sundhed|gesundheit"
+)
+"""Parts of words that mean a hospital, or what is done there, in the languages of Europe."""
 
 
 class Identity:
@@ -60,8 +67,7 @@ class Identity:
         if kind == "date":
             self._add_date(value)
         else:
-            forms = _name_forms if kind == "name" else _place_forms if kind in ("place", "facility") else _id_forms
-            for form, cased in forms(value):
+            for form, cased in _FORMS.get(kind, _id_forms)(value):
                 self._add_form(form, kind, cased)
         if len(self._forms) + len(self._dates) > before:
             self._added[kind] = self._added.get(kind, 0) + 1
@@ -167,6 +173,26 @@ def _place_forms(value: str) -> Iterator[tuple[str, bool]]:
             yield form, False
 
 
+def _facility_forms(value: str) -> Iterator[tuple[str, bool]]:
+    """A hospital: as a place, and each word by itself that tells which one it is ("Sundhagen" of "Sundhagen Sykehus").
+
+    What the names of hospitals share, in several languages, tells nothing. A short word needs its capital letter.
+    """
+    yield from _place_forms(value)
+    for word in _words(value):
+        if len(word) >= _FEWEST_LETTERS and word.isalpha() and not is_generic(word):
+            yield word, len(word) < _SURE_LETTERS
+
+
+def is_generic(word: str) -> bool:
+    """Whether a word, in lower case, tells of no hospital which one it is."""
+    return word in _common() or word in _titles() or word in _facility_words() or _HOSPITAL.search(word) is not None
+
+
+_FORMS = {"name": _name_forms, "place": _place_forms, "facility": _facility_forms}
+"""How values of a kind are taken apart; those of any other kind are numbers and codes."""
+
+
 def _long(form: str) -> Iterator[tuple[str, bool]]:
     if len(form) >= 4:
         yield form, False
@@ -190,8 +216,14 @@ def _not_comment(lines: Iterable[str]) -> Iterator[str]:
 _titles = _word_list("titles")
 _clinical = _word_list("clinical_words")
 _english = _word_list("english_words")
+_facility_words = _word_list("facility_words")
 
 
 @lru_cache(maxsize=1)
 def _common() -> frozenset[str]:
     return _clinical() | _english()
+
+
+def is_common(word: str) -> bool:
+    """Whether a word, in lower case, is one that medicine or English also uses."""
+    return word in _common()

@@ -1,9 +1,9 @@
 """The clinical patterns of ``data/patterns.yaml``, compiled once, and how they are run over a text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from guardrails.errors import RuleFileError
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
+from guardrails.phi.starts import Starts
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,38 @@ class ClinicalPattern:
         """Every match in a folded text: the group ``x``, else the whole match."""
         if self.need is not None and self.need.search(text) is None:
             return
-        group = "x" if "x" in self.regex.groupindex else 0
         for match in self.regex.finditer(text):
-            start, end = match.span(group)
-            if end - start < self.least or (self.drop is not None and self.drop.match(text, end)):
+            span = self._span(text, match)
+            if span is not None:
+                yield span
+
+    def find_at(self, text: str, starts: Iterable[int]) -> list[Span]:
+        """As ``find``, when every match begins at one of ``starts``, which are in order."""
+        found: list[Span] = []
+        needed, behind = self.need is None, 0
+        for start in starts:
+            if start < behind or (match := self.regex.match(text, start)) is None:
                 continue
-            yield Span(start, end, self.kind)
+            # What a pattern needs mostly stands where it matches, so it is looked for there first.
+            if not needed and self.need is not None:
+                if self.need.search(text, start) is None and self.need.search(text) is None:
+                    return []
+                needed = True
+            behind = match.end()
+            span = self._span(text, match)
+            if span is not None:
+                found.append(span)
+        return found
+
+    @cached_property
+    def _group(self) -> str | int:
+        return "x" if "x" in self.regex.groupindex else 0
+
+    def _span(self, text: str, match: re.Match[str]) -> Span | None:
+        start, end = match.span(self._group)
+        if end - start < self.least or (self.drop is not None and self.drop.match(text, end)):
+            return None
+        return Span(start, end, self.kind)
 
 
 class ClinicalPatterns:
@@ -54,9 +81,27 @@ class ClinicalPatterns:
     def spans(self, text: str) -> list[Span]:
         """Where identity stands, in offsets of ``text``, in order and without overlap."""
         folded = fold(text)
-        found = [span for pattern in self._patterns for span in pattern.find(folded.text)]
-        found = [span for span in found if _EVIDENCE.search(folded.text, span.start, span.end) is None]
-        return merge(Span(*folded.span(span.start, span.end), span.kind) for span in found)
+        found = self._found_in(folded.text)
+        if found and "[" in folded.text:
+            found = [span for span in found if _EVIDENCE.search(folded.text, span.start, span.end) is None]
+        if folded.at is not None:
+            found = [Span(*folded.span(span.start, span.end), span.kind) for span in found]
+        return merge(found)
+
+    def _found_in(self, text: str) -> list[Span]:
+        """What each pattern finds in a folded text, in the order of the patterns.
+
+        What ignoring case means beyond ASCII, ``guardrails.phi.starts`` does not know: other texts are searched whole.
+        """
+        if not text.isascii():
+            return [span for pattern in self._patterns for span in pattern.find(text)]
+        starts = _read_starts()
+        at = starts.places(text)
+        found: list[Span] = []
+        for n in sorted((*at, *starts.everywhere)):
+            pattern = self._patterns[n]
+            found += pattern.find_at(text, at[n]) if n in at else pattern.find(text)
+        return found
 
 
 _EVIDENCE = re.compile(r"\[[A-Z]\d{1,4}(?:[,;] ?[A-Z]\d{1,4})*\]")
@@ -84,6 +129,11 @@ def _read_patterns() -> tuple[ClinicalPattern, ...]:
         except (re.error, KeyError) as error:
             raise RuleFileError(f"patterns.yaml: a pattern of kind {entry.get('kind')!r} is wrong: {error}") from None
     return tuple(patterns)
+
+
+@lru_cache(maxsize=1)
+def _read_starts() -> Starts:
+    return Starts([pattern.regex for pattern in _read_patterns()])
 
 
 def _parts(parts: dict[str, str | list[str]], words: dict[str, str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""Finds identity in free text: our clinical patterns, and Presidio's recognizers for numbers with a checksum.
+"""Finds identity in free text: our clinical patterns, a tagger, and Presidio's recognizers for numbers with a checksum.
 
 The clinical patterns look at every text. Presidio's engine is asked only where one of its recognizers
 could match at all (a long number, an address of a machine or a wallet), and is loaded when that first
-happens: it takes seconds to import, and most sentences about an image never need it.
+happens: it takes seconds to import, and most sentences about an image never need it. The tagger reads every text
+with words in it, for the people, places and hospitals that no pattern knows.
 """
 
 import re
@@ -14,6 +15,7 @@ from guardrails.phi.folding import fold
 from guardrails.phi.identity import Identity
 from guardrails.phi.patterns import ClinicalPatterns
 from guardrails.phi.spans import Redacted, Span, merge, replace
+from overread.settings import settings
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine
@@ -31,9 +33,13 @@ _FOR_PRESIDIO = re.compile(
 
 
 class TextDetector:
-    """Finds identity in text. Thread-safe; one serves the whole process."""
+    """Finds identity in text. Thread-safe; one serves the whole process.
 
-    def __init__(self) -> None:
+    ``tagged`` says whether the tagger reads along; unset, the setting ``OVERREAD_NAME_TAGGER`` does.
+    """
+
+    def __init__(self, tagged: bool | None = None) -> None:
+        self._tagged = settings().name_tagger if tagged is None else tagged
         self._patterns = ClinicalPatterns()
         self._lock = threading.Lock()
         self._analyzer: AnalyzerEngine | None = None
@@ -52,6 +58,10 @@ class TextDetector:
                 found = merge(
                     [*found, *(Span(*folded.span(a, b), kind) for a, b, kind in analyze(self.analyzer(), folded.text))]
                 )
+            if self._tagged:
+                from guardrails.phi.tagger import name_tagger
+
+                found = merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text))])
         except Exception as error:  # noqa: BLE001 - whatever fails, the text must not be shown
             raise DetectorError(f"the identity detector failed ({type(error).__name__}); nothing was shown") from None
         return found
@@ -64,6 +74,12 @@ class TextDetector:
 
                 self._analyzer = build_analyzer(self._patterns)
             return self._analyzer
+
+
+def _as_found(span: Span, found: list[Span]) -> Span:
+    """A stretch that the tagger marks, of the kind that a pattern has found in it: patterns know kinds better."""
+    kind = next((one.kind for one in found if one.start < span.end and span.start < one.end), span.kind)
+    return Span(span.start, span.end, kind)
 
 
 def _explained(folded: str, text: str, found: list[Span]) -> bool:

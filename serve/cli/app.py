@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from serve.cli import ask, audit, bench, calibrate, cases, chat, check, doctor, models, redact, segment, threads
+from serve.cli import (
+    ask,
+    audit,
+    batch,
+    bench,
+    calibrate,
+    cases,
+    chat,
+    check,
+    doctor,
+    index,
+    models,
+    redact,
+    segment,
+    threads,
+)
 
 HELP = """Overread: a second reader for medical images. Research use; not a medical device.
 
@@ -41,6 +56,7 @@ def overread(
 
 
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
+app.command("batch", epilog=batch.EXAMPLES)(batch.batch)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
@@ -48,6 +64,7 @@ app.command("redact", epilog=redact.EXAMPLES)(redact.redact)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
+app.add_typer(index.app, name="index")
 app.add_typer(audit.app, name="audit")
 app.add_typer(check.app, name="check")
 app.add_typer(threads.app, name="threads")

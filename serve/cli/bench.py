@@ -18,9 +18,15 @@ Examples:
   overread bench segment
 
   overread bench tools
+
+  overread bench guardrails --data shared/data
+
+  overread bench guardrails --only latency --json
+
+  overread bench retrieval --data shared/data/retrieval
 """
 
-app = typer.Typer(help="Measure speed on this machine.", rich_markup_mode=None, epilog=EXAMPLES)
+app = typer.Typer(help="Measure speed on this machine, and the guardrails.", rich_markup_mode=None, epilog=EXAMPLES)
 
 
 @app.callback()
@@ -77,6 +83,89 @@ def tools(
         else:
             out.write(_table(timings))
             out.write(f"memory of one overread ask: {memory_of_ask():.0f} MiB at the most (bar {MEMORY_BAR_MIB:.0f})\n")
+
+
+@app.command("guardrails")
+def guardrails(
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The folder of shared data; else shared/data here or beside.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure this part alone; may be given several times.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few cases of each part; no figures, and nothing is installed.")
+    ] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Also NeMo Guardrails and guardrails-ai, installed beside if they are not.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """All figures of the guardrails in one table: what was measured, of how many, and whether the aim is met.
+
+    Other guardrails are shown beside the gate when asked: --peers, or --only peers.
+    """
+    from evaluation.guardrails_table import PARTS, WHEN_ASKED, measured, missing
+    from serve.cli.bench_table import as_json_text, show_table, told
+    from serve.cli.output import own_stdout
+    from serve.errors import ArgumentsError
+
+    unknown = [name for name in only or () if name not in PARTS]
+    if unknown:
+        raise ArgumentsError(f"no part is called {unknown[0]}; --only takes one of: {', '.join(PARTS)}")
+    folder = data if data is not None else _shared_data()
+    wanted = {*(only or PARTS.keys() - WHEN_ASKED), *(["peers"] if peers else [])}
+    names = [name for name in PARTS if name in wanted]
+    absent = missing(folder, names)
+    if absent:
+        raise ArgumentsError(f"the folder of data does not hold {absent[0]}; name it with --data")
+    with own_stdout() as out:
+        found = dict(told(measured(folder, names, quick), names))
+        if as_json:
+            out.write(as_json_text(found))
+        else:
+            show_table(out, found, quick)
+
+
+def _shared_data() -> Path:
+    import os
+
+    named = os.environ.get("OVERREAD_SHARED")
+    places = [Path(named)] if named else [Path("shared"), Path("..") / "shared"]
+    return next((place / "data" for place in places if (place / "data").is_dir()), places[0] / "data")
+
+
+@app.command("retrieval")
+def retrieval(
+    data: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Holds pubmedqa_ori_pqal.json and medquad_xml.zip.")
+    ] = Path("shared/data/retrieval"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A sixteenth of MedQuAD's subjects, not a quarter.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="All of MedQuAD; encodes for half an hour at first.")] = False,
+) -> None:
+    """How well the right documents are found: BM25, dense, fused and reranked, side by side."""
+    import json
+    from dataclasses import asdict
+
+    from evaluation.retrieval_bench import measure_retrieval
+    from evaluation.retrieval_table import table
+    from overread.settings import settings
+    from serve.cli.output import own_stdout
+
+    missing = [name for name in ("pubmedqa_ori_pqal.json", "medquad_xml.zip") if not (data / name).is_file()]
+    if missing:
+        raise typer.BadParameter(f"the folder has no {missing[0]}", param_hint="--data")
+    if quick and full:
+        raise typer.BadParameter("choose one of --quick and --full", param_hint="--full")
+
+    def progress(done: int, of: int) -> None:
+        typer.echo(f"encoding passages: {done} of {of}", err=True)
+
+    with own_stdout() as out:
+        cache = settings().cache / "bench-retrieval"
+        report = measure_retrieval(data, cache, quick=quick, full=full, progress=progress)
+        out.write(json.dumps(asdict(report)) + "\n" if as_json else table(report))
 
 
 def _json(timings: "list[Timing]") -> str:

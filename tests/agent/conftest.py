@@ -5,10 +5,14 @@ The first part of the path chooses how it behaves: ``http://127.0.0.1:PORT/break
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from agent.assistant import Assistant
+from agent.parts import Parts
+from overread.settings import Settings
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,7 +46,13 @@ class Handler(BaseHTTPRequestHandler):
             call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "rm", "arguments": "{}"}}
             self._event({"tool_calls": [call]})
             return self._end()
-        for piece in self.server.script:
+        script = self.server.script
+        if self.server.again is not None and "WHAT WAS WRONG" in str(body["messages"]):
+            script = self.server.again.pop(0) if self.server.again else ["NOTHING"]
+            if not script:  # say nothing for a long time
+                self.server.released.wait(30)
+                return None
+        for piece in script:
             self._event({"content": piece})
             if behaviour == "breaks-off":
                 return self.connection.close()
@@ -73,7 +83,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class FakeServer(ThreadingHTTPServer):
-    """Keeps what it was asked in ``requests``; writes the pieces in ``script``."""
+    """Keeps what it was asked in ``requests``; writes the pieces in ``script``.
+
+    Asked to say a sentence again, it takes the next answer of ``again``; an empty one keeps it silent.
+    """
 
     daemon_threads = True
 
@@ -81,6 +94,7 @@ class FakeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[dict[str, object]] = []
         self.script: list[str] = []
+        self.again: list[list[str]] | None = None
         self.released = threading.Event()
 
     def url(self, behaviour: str) -> str:
@@ -99,3 +113,16 @@ def llm_server() -> Iterator[FakeServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def parts() -> Parts:
+    """The parts of an assistant without a language model, read once."""
+    return Parts(Settings(llm_base_url=None))
+
+
+@pytest.fixture
+async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
+    """An assistant with a state of its own."""
+    async with Assistant(own_settings, parts) as made:
+        yield made

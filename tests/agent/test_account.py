@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pydicom
-import pytest
 import skimage
 from pydicom.data import get_testdata_file
 
@@ -22,17 +20,6 @@ from overread.settings import Settings
 
 RETINA = Path(skimage.__file__).parent / "data" / "retina.jpg"
 PLANTED = ("quisling", "thorvald", "4471829", "19430517", "blomkvist", "sundhagen")
-
-
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings(llm_base_url=None))
-
-
-@pytest.fixture
-async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
-    async with Assistant(own_settings, parts) as made:
-        yield made
 
 
 async def ask(assistant: Assistant, question: str, *images: Path, **more: Any) -> list[Event]:

@@ -1,6 +1,6 @@
 """The main job, whole: real images, real weights, the composer. No part is replaced."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from agent.assistant import Assistant
-from agent.parts import Parts
 from agent.request import Request
 from overread.events import (
     ClaimEvent,
@@ -28,20 +27,8 @@ from overread.events import (
     parse_event,
 )
 from overread.records import Context
-from overread.settings import Settings
 
 SAMPLES = Path(skimage.__file__).parent / "data"
-
-
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings(llm_base_url=None))
-
-
-@pytest.fixture
-async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
-    async with Assistant(own_settings, parts) as made:
-        yield made
 
 
 async def ask(assistant: Assistant, question: str, *images: Path, **more: object) -> list[Event]:

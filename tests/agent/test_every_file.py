@@ -2,17 +2,14 @@
 
 import csv
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
-import pytest
 
 from agent.assistant import Assistant
-from agent.parts import Parts
 from agent.request import Request
 from overread.events import DomainEvent, DoneEvent, ErrorEvent, Event, ToolStartEvent, parse_event
-from overread.settings import Settings
 
 IDENTIFYING = (
     "PatientName", "PatientID", "OtherPatientIDs", "PatientBirthDate", "AccessionNumber", "StudyID",
@@ -20,17 +17,6 @@ IDENTIFYING = (
     "StationName", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "DeviceSerialNumber", "StudyDate",
     "StudyDescription", "SeriesDescription", "PatientComments", "ImageComments",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings(llm_base_url=None))
-
-
-@pytest.fixture
-async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
-    async with Assistant(own_settings, parts) as made:
-        yield made
 
 
 async def ask(assistant: Assistant, path: Path) -> list[Event]:

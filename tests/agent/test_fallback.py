@@ -13,11 +13,6 @@ from overread.settings import Settings
 QUESTION = "What is pneumonia, and how is it confirmed?"
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings())
-
-
 async def ask(own: Settings, parts: Parts, url: str, question: str = QUESTION, **more: Any) -> list[Event]:
     settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 0.5, "llm_stall_s": 0.5})
     async with Assistant(settings, parts) as assistant:
@@ -69,7 +64,8 @@ async def test_a_liar_is_withheld_and_the_composer_answers(
     llm_server.script = ["There is a large pneumothorax [F9]. ", "The patient will die. ", "It is unchanged [S1]."]
     events = await ask(own_settings, parts, llm_server.url("good"))
     assert engines(events) == [("llm", None), ("composer", "llm")]
-    assert len([event for event in events if isinstance(event, WithheldEvent)]) == 3
+    # Three sentences, and what the liar says when it is asked for two of them again; it repeats the first.
+    assert len([event for event in events if isinstance(event, WithheldEvent)]) == 5
     text = answer(events)
     assert "pneumothorax" not in text
     assert "die" not in text

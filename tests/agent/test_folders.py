@@ -1,7 +1,6 @@
 """A question about a folder or a zip archive: one study, and the identity of every file in it stays in."""
 
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pydicom
@@ -9,16 +8,8 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from agent.assistant import Assistant
-from agent.parts import Parts
 from agent.request import Request
 from overread.events import DomainEvent, DoneEvent, ErrorEvent, Event, StudyEvent
-from overread.settings import Settings
-
-
-@pytest.fixture
-async def assistant(own_settings: Settings) -> AsyncIterator[Assistant]:
-    async with Assistant(own_settings, Parts(Settings(llm_base_url=None))) as made:
-        yield made
 
 
 @pytest.fixture

@@ -44,11 +44,6 @@ LIES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings())
-
-
 async def ask(own: Settings, parts: Parts, url: str | None) -> list[Event]:
     settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 5.0, "llm_stall_s": 5.0})
     async with Assistant(settings, parts) as assistant:

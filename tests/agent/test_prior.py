@@ -1,7 +1,6 @@
 """A second study given as the prior, whole: what is compared, what is not, and what is said of it."""
 
 import csv
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pydicom
@@ -10,7 +9,6 @@ import skimage
 from pydicom.data import get_testdata_file
 
 from agent.assistant import Assistant
-from agent.parts import Parts
 from agent.request import Request
 from overread.events import (
     ClaimEvent,
@@ -23,21 +21,9 @@ from overread.events import (
     ToolResultEvent,
 )
 from overread.records import Context
-from overread.settings import Settings
 
 SAMPLES = Path(skimage.__file__).parent / "data"
 RETINA, CAT = SAMPLES / "retina.jpg", SAMPLES / "chelsea.png"
-
-
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings(llm_base_url=None))
-
-
-@pytest.fixture
-async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
-    async with Assistant(own_settings, parts) as made:
-        yield made
 
 
 async def ask(assistant: Assistant, question: str, *images: Path, **more: object) -> list[Event]:

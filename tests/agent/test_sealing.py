@@ -18,11 +18,6 @@ MARKS = (b"pneumothorax", b"confirmed?")
 KEY = SecretStr("correct horse battery staple")
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings(llm_base_url=None))
-
-
 async def ask(own: Settings, parts: Parts, thread: str = "mine", question: str = QUESTION) -> Event:
     async with Assistant(own, parts) as assistant:
         return [event async for event in assistant.ask(Request(question, thread=thread))][-1]

@@ -35,13 +35,13 @@ def test_the_same_seed_gives_the_same_rows() -> None:
 def test_the_developing_half_passes() -> None:
     found = {one["kind"]: one["stopped"] for one in figures(rows("developing"))}
     assert found["all errors"] >= 0.995
-    assert found["true sentences withheld"] <= 0.01
+    assert found["true sentences withheld"] <= 0.02
 
 
 def test_the_reporting_half_does_not_fall_behind() -> None:
     found = {one["kind"]: one["stopped"] for one in figures(rows("reporting"))}
-    assert found["all errors"] >= 0.95
-    assert found["true sentences withheld"] <= 0.21
+    assert found["all errors"] >= 0.98
+    assert found["true sentences withheld"] <= 0.1
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (5, 10), (10, 10), (0, 0), (950, 1000)])

@@ -127,3 +127,40 @@ def test_what_is_normal_needs_a_tool_that_covers_it(text: str, verdict: str) -> 
 def test_a_tool_that_says_normal_carries_it() -> None:
     assert check_claim("c", "The study is normal [F1].", one_finding("no finding", "present")).verdict == "supported"
     assert check_claim("c", "The study is normal [F1].", one_finding("no finding", "absent")).verdict == "contradicted"
+
+
+def two_lesions() -> Ledger:
+    ledger = Ledger()
+    ledger.add_domain("D1", "MR image of the brain", 0.96)
+    for id_, label, probability in (("F1", "meningioma", 0.04), ("F2", "pituitary tumour", 0.07)):
+        ledger.add_finding(Finding(id=id_, label=label, probability=probability, decision="absent"))
+    ledger.add_measurement(Measurement(id="M1", name="tumour area", value=612.4, unit="mm2", method="mask"))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Meningioma and pituitary tumour are unlikely, at 4 % and 7 % [F1, F2].", "supported"),
+        ("Meningioma and pituitary tumour are unlikely, at 7 % and 4 % [F1, F2].", "contradicted"),
+        ("Meningioma scored only 4 % [F1].", "supported"),
+        ("Meningioma: 4 % [F1].", "supported"),
+        ("There is meningioma: 4 % [F1].", "contradicted"),
+        ("The tumour area is not more than 700 mm2 [M1].", "supported"),
+        ("The tumour area is not more than 500 mm2 [M1].", "contradicted"),
+        ("The tumour area does not exceed 700 mm2 [M1].", "supported"),
+        ("The tumour area is not less than 700 mm2 [M1].", "contradicted"),
+        ("The tumour area is not 612 mm2 [M1].", "contradicted"),
+        ("The tumour's area is a sign of a tumour [M1].", "unsupported"),
+        ("The tumour area of 612 mm2 is large [M1].", "unsupported"),
+        ("There is no lack of meningioma [F1].", "contradicted"),
+        ("The absence of meningioma is doubtful [F1].", "contradicted"),
+        ("A high probability is given for meningioma [F1].", "contradicted"),
+        ("The score of meningioma exceeds the threshold [F1].", "contradicted"),
+        ("Meningioma surrounds a pituitary tumour [F1, F2].", "contradicted"),
+        ("It is not a brain MR [D1].", "contradicted"),
+        ("The image isn't of the brain [D1].", "contradicted"),
+    ],
+)
+def test_numbers_and_denials_are_read_together(text: str, verdict: str) -> None:
+    assert check_claim("c", text, two_lesions()).verdict == verdict

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.check_notes import main, problems
+from retrieval.check_notes import main, problems, thin
 from retrieval.errors import NoteError
 from retrieval.notes import STARTER, parse_note, read_library, split_sentences
 from retrieval.passages import cut_passages
@@ -41,7 +41,18 @@ def folder(tmp_path: Path) -> Path:
 def test_the_starter_notes_are_in_order() -> None:
     library = read_library(STARTER)
     assert problems(library) == []
-    assert len(library.notes) >= 24
+    assert thin(library) == []
+    assert main([]) == 0
+    assert len(library.notes) >= 200
+
+
+def test_a_thin_library_is_told(folder: Path) -> None:
+    said = thin(read_library(folder))
+    assert "xray/bone: 1 notes; at least 5 are wanted" in said
+    assert "fundus: 0 notes; at least 5 are wanted" in said
+    assert not any(line.startswith("wrist") for line in said)
+    (folder / "wrist.md").write_text(NOTE.split("## Pitfalls")[0])
+    assert "wrist: 2 sentences in 1 sections; at least 3 in 2 are wanted" in thin(read_library(folder))
 
 
 def test_every_passage_and_sentence_is_verbatim_in_its_note() -> None:

@@ -1,8 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retrieval.notes import STARTER, read_library
 from retrieval.question import Names, understand
-from retrieval.terms import content, terms
+from retrieval.terms import content, term_set, terms
 
 NAMES = Names(read_library(STARTER).notes)
 
@@ -74,3 +76,8 @@ def test_a_modifier_nobody_knows_stays_a_word_of_its_own() -> None:
 
 def test_a_very_long_question_is_read_up_to_a_bound() -> None:
     assert len(understand("pneumonia " * 100_000, NAMES).text) == 2_000
+
+
+@given(st.text(max_size=80) | st.sampled_from(["X-rays of the chest", "x ray's", "CTs, MRI and the xylophone arrays"]))
+def test_the_set_of_terms_is_that_of_the_terms(text: str) -> None:
+    assert term_set(text) == frozenset(terms(text))

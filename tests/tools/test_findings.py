@@ -102,6 +102,21 @@ def test_a_decision_keeps_to_the_card() -> None:
         assert (finding.region is not None) == (finding.decision == "present")
 
 
+@pytest.mark.parametrize("localises", [True, False])
+def test_only_a_model_whose_heatmap_points_gives_a_finding_a_place(localises: bool) -> None:
+    file = read_card(STARTER / "chest-findings-child" / "card.yaml")
+    label = file.card.labels[0].model_copy(update={"absent_below": None, "present_from": 0.0})
+    card = file.card.model_copy(update={"labels": (label,), "localises": localises})
+    (output,) = run(Findings(file.model_copy(update={"card": card})), radiograph((160, 160)))
+    assert output.findings[0].decision == "present"
+    assert (output.findings[0].region is not None) == localises
+    assert [picture.kind for picture in output.pictures] == ["heatmap"]
+
+
+def test_the_model_for_adults_gives_no_place() -> None:
+    assert not ADULT.card.localises
+
+
 @pytest.mark.parametrize("change", ["truncate", "rotate", "invert"])
 def test_a_changed_image_is_answered(change: str) -> None:
     image = radiograph((200, 160))

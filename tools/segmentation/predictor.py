@@ -37,7 +37,7 @@ LEAST_WINDOW = 16.0
 AT_ONCE = 16
 """Prompts decoded together."""
 
-POINT_WINDOWS = (1.0, 0.5, 0.25)
+POINT_WINDOWS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.17, 0.12)
 """Sides of the windows a point is looked at in, as parts of the image's longer side."""
 
 OUTSIDE = -20.0
@@ -191,6 +191,15 @@ class ImagePredictor:
             return self._window_of_points(prompt)
         return window_round(edges, framing.filled, LEAST_WINDOW)
 
+    def windows_for(self, edges: NDArray[np.floating], filled: Sequence[float]) -> list[Window]:
+        """Windows round a box ``(4,)`` that fills these parts of them, every second one mirrored.
+
+        The whole image alone for a network that does not zoom: another look would cost it too much.
+        """
+        if not self._segmenter.framing.zoom:
+            return [self._whole()]
+        return [window_round(edges, part, LEAST_WINDOW, bool(k % 2)) for k, part in enumerate(filled)]
+
     def grids(self, window: Window, prompt: Prompt, boxes: NDArray[np.floating] | None = None) -> tuple[Floats, Floats]:
         """Logits ``(4, h, w)`` and qualities ``(4,)`` of a prompt in a window.
 
@@ -200,7 +209,7 @@ class ImagePredictor:
         edges = prompt.edges()
         given = boxes if boxes is not None else None if edges is None else edges[None]
         count = 1 if given is None else len(given)
-        corners = None if given is None else window.to_window(given.reshape(-1, 2, 2), size).reshape(-1, 4)
+        corners = None if given is None else window.boxes_to_window(given, size)
         points = np.repeat(window.to_window(prompt.places(), size)[None], count, axis=0)
         labels = np.repeat(prompt.labels()[None], count, axis=0)
         logits, quality = self._segmenter.decode(self._embedding(window), corners, points, labels)
@@ -228,7 +237,11 @@ class ImagePredictor:
         return [self._whole(), *(Window(x, y, side, side) for y in down for x in across)]
 
     def _window_of_points(self, prompt: Prompt) -> Window:
-        """Look at the points in windows of several sizes; the window round the object best seen."""
+        """Look at the points in windows of several sizes; the window round the object best seen.
+
+        Best seen is what the network thinks well outlined, what changes little with the threshold, agrees with
+        the points, and is not cut off by the window.
+        """
         framing, places = self._segmenter.framing, prompt.places()
         longest = float(max(self.shape))
         spread = float(np.ptp(places, axis=0).max()) * 1.5
@@ -240,7 +253,8 @@ class ImagePredictor:
         for window in windows:
             logits, quality = self.grids(window, prompt)
             for grid, foretold in zip(logits, quality, strict=True):
-                score = float(foretold) - _cut(grid, window, self.shape)
+                fits = _agreement(grid, window, prompt) + _stability(grid) - _cut(grid, window, self.shape)
+                score = float(foretold) + fits
                 box = _box_in(grid, window)
                 if box is not None and score > best:
                     best, found = score, window_round(box, framing.filled, LEAST_WINDOW)
@@ -277,6 +291,17 @@ def _cut(grid: Floats, window: Window, shape: tuple[int, int]) -> float:
         (on[:, -1], window.x0 + window.width < shape[1]),
     )
     return sum(float(side.mean()) for side, inside in sides if inside)
+
+
+def _stability(grid: Floats) -> float:
+    """How little a mask grows from a strict to a lax threshold, in [0, 1]. Source: Kirillov et al., 2023."""
+    return float((grid > 1).sum() / max(1, int((grid > -1).sum())))
+
+
+def _agreement(grid: Floats, window: Window, prompt: Prompt) -> float:
+    """The part of a prompt's points that lie on the right side of a mask on a window's grid."""
+    cells = np.floor(window.to_window(prompt.places(), grid.shape[-1])).astype(np.intp).clip(0, grid.shape[-1] - 1)
+    return float(((grid[cells[:, 1], cells[:, 0]] > 0) == (prompt.labels() > 0)).mean())
 
 
 def _box_in(grid: Floats, window: Window) -> NDArray[np.float64] | None:

@@ -1,10 +1,10 @@
-"""How far a mask may be trusted: the prompt is moved a little, and what changes is doubtful.
+"""How far a mask may be trusted: the prompt is moved a little and looked at in two ways; what changes is doubtful.
 
 Source: Zhang et al., UR-SAM, 2023. The score is 1 minus the Dice to be expected when every pixel
 belongs to the object with its mean probability over the moved prompts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from tools.segmentation.window import Window, paste
 
 Floats = NDArray[np.float32]
 SEED = 5
+POINT_JITTER = 0.1
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,15 @@ class Perturbation:
     """How prompts are moved, and from which score a mask is not to be trusted.
 
     ``jitter`` is the largest part of a box's side by which its edges move; points move by a third of
-    it. ``prompts`` is how many moved prompts there are. ``distrust_from`` is ``None`` when no
-    threshold was ever fitted for the model.
+    ``POINT_JITTER``. ``prompts`` is how many moved prompts there are. ``distrust_from`` is ``None`` when no
+    threshold was ever fitted for the model. A network that zooms looks at a box in one window for each
+    of ``filled``, the part of it that the box fills, every second one mirrored.
     """
 
-    jitter: float = 0.1
+    jitter: float = 0.05
     prompts: int = 8
     distrust_from: float | None = None
+    filled: tuple[float, ...] = (0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,13 @@ def perturbation_of(segmenter: Segmenter) -> Perturbation:
     try:
         if given["kind"] != "prompt-perturbation":
             raise ValueError(given["kind"])
-        how = Perturbation(float(given["jitter"]), int(given["prompts"]), float(given["distrust_from"]))
+        filled = tuple(float(part) for part in given.get("filled", Perturbation.filled))
+        how = Perturbation(float(given["jitter"]), int(given["prompts"]), float(given["distrust_from"]), filled)
     except (KeyError, TypeError, ValueError) as error:
         raise CardError(f"card {segmenter.card.name}: its calibration must be a prompt-perturbation") from error
-    if not (0 < how.jitter <= 0.3 and 2 <= how.prompts <= 64):
-        raise CardError(f"card {segmenter.card.name}: jitter or prompts of its calibration are out of range")
+    in_range = 0 < how.jitter <= 0.3 and 2 <= how.prompts <= 64 and 1 <= len(how.filled) <= 4
+    if not (in_range and all(0.2 <= part <= 0.95 for part in how.filled)):
+        raise CardError(f"card {segmenter.card.name}: jitter, prompts or filled of its calibration are out of range")
     return how
 
 
@@ -70,15 +75,21 @@ def with_uncertainty(predictor: ImagePredictor, prompt: Prompt, how: Perturbatio
     The moves are the same every time. Raises ``PromptError`` for a prompt outside the image.
     """
     prompt.checked(predictor.shape)
-    window = predictor.window_for(prompt)
-    logits, quality = _moved(predictor, window, prompt, how)
-    chance = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-    mean = chance.mean(axis=0)
-    odds = np.log(np.clip(mean, 1e-6, 1 - 1e-6) / (1 - np.clip(mean, 1e-6, 1 - 1e-6)))
-    full = paste(odds.astype(np.float32), window, predictor.shape, OUTSIDE)
+    edges = prompt.edges()
+    if edges is None:
+        window, mean, quality = _looks_at_points(predictor, prompt, how)
+    else:
+        window, mean, quality = _looks_at_box(predictor, prompt, edges, how)
+    full = paste(log_odds(mean), window, predictor.shape, OUTSIDE)
     score = doubt(mean)
     distrust = None if how.distrust_from is None else score >= how.distrust_from
-    return Uncertain(full > 0, entropy(full), score, distrust, float(quality.mean()))
+    return Uncertain(full > 0, entropy(full), score, distrust, quality)
+
+
+def log_odds(chance: Floats) -> Floats:
+    """The logarithm of the odds of probabilities, which are kept a millionth away from 0 and 1; float32."""
+    within = np.clip(chance.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(within / (1 - within)), dtype=np.float32)
 
 
 def doubt(chance: Floats) -> float:
@@ -99,21 +110,46 @@ def entropy(odds: Floats) -> Floats:
     return bits
 
 
-def _moved(predictor: ImagePredictor, window: Window, prompt: Prompt, how: Perturbation) -> tuple[Floats, Floats]:
-    """Logits ``(N, h, w)`` and qualities ``(N,)`` of the prompt and its moved copies, all in one window."""
-    generator = np.random.default_rng(SEED)
-    edges = prompt.edges()
-    if edges is not None:
-        sides = np.tile(edges[2:] - edges[:2], 2)
-        moves = generator.uniform(-how.jitter, how.jitter, (how.prompts, 4))
-        boxes = np.concatenate([edges[None], edges + moves * sides])
+def _mean_chance(logits: Floats) -> Floats:
+    """The mean probability over logits ``(N, h, w)``."""
+    return np.asarray((1 / (1 + np.exp(-np.clip(logits, -30, 30)))).mean(axis=0), dtype=np.float32)
+
+
+def _looks_at_box(
+    predictor: ImagePredictor, prompt: Prompt, edges: NDArray[np.float64], how: Perturbation
+) -> tuple[Window, Floats, float]:
+    """A window, the mean probability on its grid, and the mean foretold quality, over moved boxes and windows."""
+    sides = np.tile(edges[2:] - edges[:2], 2)
+    moves = np.random.default_rng(SEED).uniform(-how.jitter, how.jitter, (how.prompts, 4))
+    boxes = np.concatenate([edges[None], edges + moves * sides])
+    windows, chances, qualities = predictor.windows_for(edges, how.filled), [], []
+    for window in windows:
         logits, quality = predictor.grids(window, prompt, boxes)
-        return logits[:, 0], quality[:, 0]
-    reach = how.jitter / 3 * max(window.width, window.height)
+        chances.append(_mean_chance(logits[:, 0]))
+        qualities.append(float(quality[:, 0].mean()))
+    if len(windows) == 1:
+        return windows[0], chances[0], qualities[0]
+    # A window fills only a part of a wider one: twice the cells keep what it saw.
+    widest = max(windows, key=lambda window: window.width)
+    over = replace(widest, mirrored=False)
+    cells = 2 * chances[0].shape[-1]
+    laid = [
+        paste(log_odds(chance), window.within(over, cells), (cells, cells), OUTSIDE)
+        for window, chance in zip(windows, chances, strict=True)
+    ]
+    return over, _mean_chance(np.stack(laid)), float(np.mean(qualities))
+
+
+def _looks_at_points(predictor: ImagePredictor, prompt: Prompt, how: Perturbation) -> tuple[Window, Floats, float]:
+    """The same for points, in the one window that suits them."""
+    window = predictor.window_for(prompt)
+    generator = np.random.default_rng(SEED)
+    reach = POINT_JITTER / 3 * max(window.width, window.height)
     asked = [prompt, *(_shifted(prompt, reach, predictor.shape, generator) for _ in range(how.prompts))]
     found = predictor.at_points(window, asked)
     best = 0 if len(prompt.points) > 1 else int(found[0][1].argmax())
-    return np.stack([grids[best] for grids, _ in found]), np.array([quality[best] for _, quality in found])
+    mean = _mean_chance(np.stack([grids[best] for grids, _ in found]))
+    return window, mean, float(np.mean([quality[best] for _, quality in found]))
 
 
 def _shifted(prompt: Prompt, reach: float, shape: tuple[int, int], generator: np.random.Generator) -> Prompt:

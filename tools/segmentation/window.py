@@ -14,17 +14,35 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of an image, in image coordinates; it may reach over the image's edges."""
+    """A rectangle of an image, in image coordinates; it may reach over the image's edges.
+
+    ``mirrored`` windows are looked at with left and right exchanged.
+    """
 
     x0: float
     y0: float
     width: float
     height: float
+    mirrored: bool = False
 
     def to_window(self, places: NDArray[np.floating], size: int) -> Floats:
         """Image coordinates ``(…, 2)`` as x, y in window coordinates, float32."""
         origin, extent = np.array([self.x0, self.y0]), np.array([self.width, self.height])
-        return np.asarray((places - origin) * (size / extent), dtype=np.float32)
+        inside = (places - origin) * (size / extent)
+        if self.mirrored:
+            inside = np.stack([size - inside[..., 0], inside[..., 1]], axis=-1)
+        return np.asarray(inside, dtype=np.float32)
+
+    def boxes_to_window(self, boxes: NDArray[np.floating], size: int) -> Floats:
+        """Boxes ``(N, 4)`` of image coordinates as ``x0, y0, x1, y1`` in window coordinates, float32."""
+        corners = self.to_window(boxes.reshape(-1, 2, 2), size)
+        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+    def within(self, other: "Window", cells: int) -> "Window":
+        """This window in the coordinates of a grid of ``cells`` a side that is laid over another."""
+        x, y = cells / other.width, cells / other.height
+        place = ((self.x0 - other.x0) * x, (self.y0 - other.y0) * y, self.width * x, self.height * y)
+        return Window(*place, mirrored=self.mirrored)
 
 
 def whole(shape: tuple[int, int], stretch: bool = False) -> Window:
@@ -34,14 +52,14 @@ def whole(shape: tuple[int, int], stretch: bool = False) -> Window:
     return Window(0.0, 0.0, width, height) if stretch else Window(0.0, 0.0, longest, longest)
 
 
-def window_round(box: NDArray[np.floating], filled: float, least: float) -> Window:
+def window_round(box: NDArray[np.floating], filled: float, least: float, mirrored: bool = False) -> Window:
     """The square window in whose middle a box ``(x0, y0, x1, y1)`` lies, its longer side ``filled`` of the window's.
 
     ``least`` is the smallest side, in image pixels.
     """
     side = max(float(box[2] - box[0]), float(box[3] - box[1])) / filled
     side = max(side, least)
-    return Window(float(box[0] + box[2] - side) / 2, float(box[1] + box[3] - side) / 2, side, side)
+    return Window(float(box[0] + box[2] - side) / 2, float(box[1] + box[3] - side) / 2, side, side, mirrored)
 
 
 def window_at(point: NDArray[np.floating], side: float) -> Window:
@@ -67,7 +85,8 @@ def crop(image: NDArray[np.uint8], window: Window, size: int, fill: tuple[int, i
     inside = (x0 - c0, y0 - r0, x1 - c0, y1 - r0)
     small = part.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=inside, reducing_gap=2.0)
     canvas.paste(small, (left, top))
-    return np.asarray(canvas, dtype=np.uint8)
+    pixels = np.asarray(canvas, dtype=np.uint8)
+    return pixels[:, ::-1] if window.mirrored else pixels
 
 
 def _edges(window: Window, x: float, y: float) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -80,6 +99,7 @@ def paste(grid: Floats, window: Window, shape: tuple[int, int], outside: float) 
     Bilinear between the grid's cells; pixels that are not in the window are ``outside``.
     """
     height, width = shape
+    grid = grid[:, ::-1] if window.mirrored else grid
     out = np.full(shape, outside, dtype=np.float32)
     c0, r0 = max(0, int(np.floor(window.x0))), max(0, int(np.floor(window.y0)))
     c1 = min(width, int(np.ceil(window.x0 + window.width)))

@@ -117,6 +117,48 @@ def test_clinical_text_keeps_its_words(kind: str, value: str) -> None:
     assert found(identity(**{kind: value}), CLINICAL) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "text", "expected"),
+    [
+        ("Sundhagen Sykehus", "Came from Sundhagen; the sykehus is large.", ["Sundhagen"]),
+        ("Sundhagen Sykehus", "sundhagen_01.dcm", ["sundhagen"]),
+        ("Universitätsklinikum Altenfurt", "Im Klinikum, in Altenfurt", ["Altenfurt"]),
+        ("Hôpital Belleroche", "the hopital of Belleroche", ["Belleroche"]),
+        ("Tromvik General Hospital, Radiology", "General condition good. Tromvik: radiology", ["Tromvik"]),
+        ("Brno Clinic", "a burno; Brno, brno", ["Brno"]),
+    ],
+)
+def test_the_part_of_a_facility_that_names_it_is_found_alone(value: str, text: str, expected: list[str]) -> None:
+    assert found(identity(facility=value), text) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "University Hospital North",
+        "Nord Klinik",
+        "Community Children's Hospital",
+        "Central Radiology Center",
+        "Mayo Clinic",
+        "St. Mary Medical Center",
+        "Good Samaritan Regional",
+        "Sykehuset Sør",
+        "Royal Eye Infirmary",
+        "National Cancer Institute",
+        "Memorial Heart and Lung Centre",
+        "Duke University",
+    ],
+)
+def test_generic_words_of_a_facility_are_not_found_alone(value: str) -> None:
+    text = (
+        "Community acquired pneumonia in children. Central line; north of the hilum, nord, university, regional nodes. "
+        "Mayo score, Duke criteria, royal, national, memorial, heart, lung, cancer, eye, general condition good, St. "
+        "Mary, klinik and sykehuset. May be in the center; chest clinic."
+    )
+    made = identity(facility=value)
+    assert [one for one in found(made, text) if one != "Mary"] == []
+
+
 def test_a_surname_that_is_a_word_is_found_with_a_capital_only() -> None:
     made = identity(name="Stone^Rebecca")
     assert found(made, "a kidney stone of 4 mm") == []

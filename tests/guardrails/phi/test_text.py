@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.guardrails_bench import measure, read_asq, read_presidio
+from evaluation.guardrails_bench import measure
+from evaluation.identity_texts import read_asq, read_presidio
 from guardrails.errors import DetectorError
 from guardrails.phi.identity import Identity
 from guardrails.phi.text import TextDetector, redact
@@ -138,7 +139,7 @@ def test_measured_on_clinical_queries() -> None:
     if not path.is_file():
         pytest.skip("needs shared/data/phi")
     result = measure(read_asq(path), DETECTOR.spans)
-    assert result["entities_covered"] >= 0.98
+    assert result["entities_covered"][0] >= 0.98
     assert int(result["clean_touched"].split("/")[0]) <= 5
 
 
@@ -149,5 +150,5 @@ def test_measured_on_generated_texts() -> None:
     rows = read_presidio(path)[::5]
     assert len(rows) > 400
     result = measure(rows, DETECTOR.spans)
-    assert result["char_f1"] >= 0.60, json.dumps(result)
-    assert result["char_precision"] >= 0.95
+    assert result["char_f1"][0] >= 0.90, json.dumps(result)
+    assert result["char_precision"][0] >= 0.95

@@ -54,6 +54,8 @@ def test_version(overread: Overread) -> None:
         ["models"],
         ["bench"],
         ["bench", "speed", "--image", "DOE.png"],
+        ["bench", "retrieval", "--data", "DOE"],
+        ["bench", "retrieval", "--quick", "--full"],
         ["models", "frobnicate"],
         ["doctor", "extra"],
     ],

@@ -47,7 +47,8 @@ def test_the_flag_follows_the_cards_threshold(segmenter: Segmenter, make_card) -
     predictor = segmenter.set_image(picture())
     score = with_uncertainty(predictor, Prompt((10, 10, 40, 40)), Perturbation()).score
     for cut, expected in ((score, True), (score + 0.01, False)):
-        file = make_card(calibration={"kind": "prompt-perturbation", "jitter": 0.1, "prompts": 8, "distrust_from": cut})
+        same = {"kind": "prompt-perturbation", "jitter": Perturbation.jitter, "prompts": Perturbation.prompts}
+        file = make_card(calibration={**same, "distrust_from": cut})
         how = perturbation_of(Segmenter(file))
         assert with_uncertainty(predictor, Prompt((10, 10, 40, 40)), how).distrust is expected
 
@@ -59,6 +60,8 @@ def test_the_flag_follows_the_cards_threshold(segmenter: Segmenter, make_card) -
         {"kind": "prompt-perturbation"},
         {"kind": "prompt-perturbation", "jitter": 5, "prompts": 8, "distrust_from": 0.1},
         {"kind": "prompt-perturbation", "jitter": 0.1, "prompts": 10**9, "distrust_from": 0.1},
+        {"kind": "prompt-perturbation", "jitter": 0.1, "prompts": 8, "distrust_from": 0.1, "filled": []},
+        {"kind": "prompt-perturbation", "jitter": 0.1, "prompts": 8, "distrust_from": 0.1, "filled": [0.5, 1.5]},
     ],
 )
 def test_a_calibration_that_makes_no_sense_is_a_card_error(make_card, calibration: dict[str, object]) -> None:  # type: ignore[no-untyped-def]

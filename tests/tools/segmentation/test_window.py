@@ -58,3 +58,31 @@ def test_a_box_drawn_in_its_window_comes_back_where_it_was(x0: int, y0: int, wid
     wanted = np.zeros((100, 100), dtype=bool)
     wanted[y0 : y0 + high, x0 : x0 + wide] = True
     assert 2 * (mask & wanted).sum() / (mask.sum() + wanted.sum()) > 0.85
+
+
+@given(shapes, st.floats(-20, 60), st.floats(-20, 60), st.floats(8, 120), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_a_mirrored_window_sees_the_mirror_image_and_is_pasted_back_unmirrored(
+    shape: tuple[int, int], x0: float, y0: float, side: float, seed: int
+) -> None:
+    plain, mirrored = Window(x0, y0, side, side), Window(x0, y0, side, side, mirrored=True)
+    seen = crop(image(shape, seed), plain, 32, (1, 2, 3))
+    assert (crop(image(shape, seed), mirrored, 32, (1, 2, 3)) == seen[:, ::-1]).all()
+    grid = np.random.default_rng(seed).normal(size=(16, 16)).astype(np.float32)
+    assert (paste(grid[:, ::-1], mirrored, shape, -20.0) == paste(grid, plain, shape, -20.0)).all()
+    boxes = np.array([[x0, y0, x0 + side / 2, y0 + side / 4]])
+    there, here = mirrored.boxes_to_window(boxes, 128)[0], plain.boxes_to_window(boxes, 128)[0]
+    assert there == pytest.approx([128 - here[2], here[1], 128 - here[0], here[3]], abs=1e-3)
+
+
+@given(st.floats(0, 40), st.floats(0, 40), st.floats(10, 50), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_a_window_laid_over_another_covers_the_same_part_of_the_image(
+    x0: float, y0: float, side: float, seed: int
+) -> None:
+    wide = Window(x0 - side / 2, y0 - side / 2, 2 * side, 2 * side)
+    inner = Window(x0, y0, side, side).within(wide, 64)
+    assert (inner.x0, inner.y0, inner.width, inner.height) == pytest.approx((16, 16, 32, 32), abs=1e-6)
+    whole_ = Window(x0, y0, side, side).within(Window(x0, y0, side, side), 20)
+    grid = np.random.default_rng(seed).normal(size=(20, 20)).astype(np.float32)
+    assert paste(grid, whole_, (20, 20), -20.0) == pytest.approx(grid, abs=1e-4)

@@ -1,0 +1,63 @@
+"""Kinds of question: what is asked of a subject (its symptoms, its treatment …), and what a passage tells of one.
+
+A question's kind is read from its sentence vector, so that a new wording is understood; a passage's from its
+words, so that nothing has to be encoded again. Both are multinomial logistics, fitted by ``training.ranking``
+on the developing part of MedQuAD (CC BY 4.0).
+"""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+Probabilities = NDArray[np.float64]
+
+
+class KindWeights(BaseModel):
+    """As stored: one row a kind. ``words`` name the columns of ``passage``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: tuple[str, ...]
+    question: list[list[float]]
+    question_bias: list[float]
+    words: tuple[str, ...]
+    passage: list[list[float]]
+    passage_bias: list[float]
+
+
+class Kinds:
+    """Tells the kinds of questions and passages as probabilities, float64 ``(len(names),)``, sum 1."""
+
+    def __init__(self, weights: KindWeights) -> None:
+        self.names = weights.names
+        self._question = np.array(weights.question)
+        self._question_bias = np.array(weights.question_bias)
+        self._passage = np.array(weights.passage)
+        self._passage_bias = np.array(weights.passage_bias)
+        self._places = {word: place for place, word in enumerate(weights.words)}
+
+    def of_question(self, vector: NDArray[np.float32]) -> Probabilities:
+        """What a question asks for; ``vector`` is its sentence vector, ``(384,)``."""
+        return _softmax(self._question @ vector + self._question_bias)
+
+    def of_passage(self, terms: Iterable[str]) -> Probabilities:
+        """What a passage tells; ``terms`` are its distinct terms, stemmed."""
+        known = [self._places[term] for term in terms if term in self._places]
+        return _softmax(self._passage[:, known].sum(axis=1) + self._passage_bias)
+
+
+@lru_cache(maxsize=1)
+def kinds() -> Kinds:
+    """The kinds in ``data/kinds.json``."""
+    text = files("retrieval").joinpath("data/kinds.json").read_text(encoding="utf-8")
+    return Kinds(KindWeights.model_validate(json.loads(text)))
+
+
+def _softmax(logits: NDArray[np.float64]) -> Probabilities:
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum())

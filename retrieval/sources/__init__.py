@@ -1,0 +1,1 @@
+"""Readers of documents: one module a format family, each told apart by content and bounded before it is decoded."""

@@ -1,0 +1,1 @@
+"""Knowledge bases on disk: documents, words and vectors in one folder, written atomically and opened read-only."""

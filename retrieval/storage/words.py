@@ -1,0 +1,51 @@
+"""Words: the BM25 index of a generation, memory-mapped."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import BaseError
+from retrieval.index import K1, B
+from retrieval.terms import content, terms
+
+
+def write(texts: Iterable[str], folder: Path) -> None:
+    """Index texts, in order, and save the index in a folder. There must be a term in them."""
+    import bm25s
+
+    bm25 = bm25s.BM25(k1=K1, b=B)
+    bm25.index([content(terms(text)) for text in texts], show_progress=False)
+    bm25.save(folder, show_progress=False)
+
+
+class Words:
+    """Scores every passage of a generation by the words of a query. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index in a generation's folder. Raises ``BaseError`` when it cannot be read."""
+        import bm25s
+
+        try:
+            self._bm25: Any = bm25s.BM25.load(folder, load_corpus=False, mmap=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BaseError(f"the word index of the knowledge base cannot be read ({type(error).__name__})") from None
+
+    def __len__(self) -> int:
+        return int(self._bm25.scores["num_docs"])
+
+    def scores(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """BM25 of every passage for content terms: float32 ``(len(self),)``, 0 where no term matches."""
+        known = [word for word in words if word in self._bm25.vocab_dict]
+        if not known:
+            return np.zeros(len(self), dtype=np.float32)
+        return np.asarray(self._bm25.get_scores(known), dtype=np.float32)
+
+    def idf(self, term: str) -> float:
+        """How rare a term is: log((N + 1) / (df + 1)) + 1, highest for a term that is nowhere."""
+        number = self._bm25.vocab_dict.get(term)
+        starts = self._bm25.scores["indptr"]
+        count = int(starts[number + 1] - starts[number]) if number is not None else 0
+        return float(np.log((len(self) + 1) / (count + 1)) + 1)

@@ -1,0 +1,187 @@
+"""The tagger by itself, in the detector, in the stream, and when it fails. Its weights are the shipped ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails.errors import DetectorError
+from guardrails.gate import WITHHELD, Gate, Ledger, Released
+from guardrails.phi import tagger as module
+from guardrails.phi.folding import fold
+from guardrails.phi.identity import Identity
+from guardrails.phi.tagger import NAME, NameTagger, name_tagger, words_of
+from guardrails.phi.tags import TAGS
+from guardrails.phi.text import TextDetector, redact
+from overread.cards import STARTER, read_card
+from overread.errors import CardError
+from overread.settings import Settings
+
+DETECTOR = TextDetector(tagged=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Kindly review Thandeka Mbatha, who fell on the stairs at home.", ["Thandeka Mbatha"]),
+        ("I spoke with Ottoline Penhaligon and she agrees to the biopsy.", ["Ottoline Penhaligon"]),
+        ("pt wulfric penhaligon seen by dr quilligan, knee pain for 3 days", ["wulfric penhaligon", "quilligan"]),
+        ("Please call her daughter Yuliana about the result.", ["Yuliana"]),
+        ("Mrs Etxeberria's husband, Itziar, brought the films.", ["Etxeberria", "Itziar"]),
+        ("She was transferred from Ballaghaderreen General Hospital last night.", ["Ballaghaderreen"]),
+        ("He lives in Wapakoneta with his brother Kwesi.", ["Wapakoneta", "Kwesi"]),
+        ("Reported by Hovhannes Harutyunyan, checked by S. Watanuki.", ["Hovhannes Harutyunyan", "Watanuki"]),
+    ],
+)
+def test_names_that_no_list_knows_are_found_in_unseen_sentences(text: str, names: list[str]) -> None:
+    shown = redact(text, None, DETECTOR).text
+    assert not [word for name in names for word in name.split() if word in shown]
+
+
+CLINICAL = [
+    "Parkinson's disease and Graves disease, Down syndrome, Wilms tumor, Ewing sarcoma.",
+    "A Foley catheter and a Swan-Ganz catheter are in place; the Dobhoff tube is not.",
+    "It may cause oedema. May be normal.",
+    "T2 hyperintense at L4-L5, BRCA1, EGFR, TP53, HER2 and KRAS were tested.",
+    "Metformin, Eliquis and Keytruda were stopped; Humira was started.",
+    "The scan was made on a Siemens Skyra with Gadovist.",
+    "Kerley B lines, Hampton hump and the sign of Westermark are absent.",
+    "Baker's cyst behind the knee, Morton's neuroma in the foot, Colles fracture of the wrist.",
+    "The model finds no signs of pneumothorax: the probability is 3 % [F2].",
+    "This looks like a chest X-ray, with a probability of 98 % (95 % interval 96 % to 99 %) [D1].",
+    "Whipple procedure, Billroth II and Roux-en-Y were considered.",
+    "Staphylococcus aureus and Klebsiella grew; Gram stain negative.",
+    "[NAME] was seen at [PLACE] on [DATE] for asthma [S1].",
+    "Research use; not a medical device.",
+]
+
+
+@pytest.mark.parametrize("text", CLINICAL)
+def test_clinical_words_stay(text: str) -> None:
+    assert redact(text, None, DETECTOR).text == text
+
+
+def test_a_text_of_one_word_is_not_judged() -> None:
+    assert name_tagger().spans("Thandeka") == []
+    assert name_tagger().spans("42") == []
+    assert name_tagger().spans("") == []
+
+
+PIECES = st.sampled_from(
+    [
+        "Ottoline ",
+        "Penhaligon ",
+        "seen by ",
+        "Dr. ",
+        "in ",
+        "Wapakoneta",
+        ". ",
+        "\n",
+        "[F1]",
+        "pneumonia ",
+        "\ufb01",
+        "\u200b",
+        "É",
+        "42 ",
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(PIECES, max_size=90) | st.text(max_size=300).map(lambda text: [text]))
+def test_spans_are_in_order_inside_and_the_same_without_memory(pieces: list[str]) -> None:
+    text, last = "".join(pieces), 0
+    found = name_tagger().spans(text)
+    for span in found:
+        assert last <= span.start < span.end <= len(text)
+        last = span.end
+    tagger = name_tagger()
+    tagger._known.clear()
+    assert tagger.spans(text) == found
+
+
+@settings(max_examples=60)
+@given(st.lists(PIECES, max_size=60), st.data())
+def test_the_stream_equals_the_offline_result(pieces: list[str], data: st.DataObject) -> None:
+    text = "".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    offline = Gate(Identity(), Ledger(), DETECTOR).offline(text)
+    name_tagger()._known.clear()
+    gate = Gate(Identity(), Ledger(), DETECTOR)
+    streamed = [released for chunk in chunks for released in gate.feed(chunk)] + gate.finish()
+    assert streamed == offline
+
+
+def test_every_split_of_a_sentence_gives_the_same() -> None:
+    text = "I spoke with Ottoline Penhaligon.\nShe lives in Wapakoneta. Thanks, K. Mbatha"
+    offline = Gate(Identity(), Ledger(), DETECTOR).offline(text)
+    assert sum(one.redacted for one in offline) >= 2
+    for cut in range(len(text) + 1):
+        gate = Gate(Identity(), Ledger(), DETECTOR)
+        released: list[Released] = [*gate.feed(text[:cut]), *gate.feed(text[cut:]), *gate.finish()]
+        assert released == offline
+
+
+def test_a_long_text_is_judged_piece_by_piece() -> None:
+    plain = "The lungs are clear. The heart is normal in size. Bones are intact. "
+    for before in (0, 1, 7, 20):
+        text = plain * before + "Kindly review Thandeka Mbatha, who fell on the stairs. " + plain * 20
+        shown = redact(text, None, DETECTOR).text
+        assert shown == text.replace("Thandeka Mbatha", "[NAME]")
+    assert name_tagger().spans("x" * 5000 + " " + "漢" * 3000) is not None
+
+
+def test_the_head_says_probabilities() -> None:
+    words = words_of(fold("Seen by Ottoline Penhaligon in Wapakoneta.").text)
+    chances = name_tagger().probabilities(words)
+    assert chances.shape == (len(words), len(TAGS))
+    assert np.allclose(chances.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_tagger_that_raises_withholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> NameTagger:
+        raise CardError("Ottoline")
+
+    monkeypatch.setattr(module, "name_tagger", broken)
+    with pytest.raises(DetectorError) as caught:
+        DETECTOR.spans("Seen by Ottoline Penhaligon")
+    assert "Ottoline" not in str(caught.value)
+    gate = Gate(Identity(), Ledger(), DETECTOR)
+    assert [(one.text, one.withheld) for one in gate.offline("Research use; not a medical device.")] == [("", "error")]
+    assert gate.scrub("anything") == WITHHELD
+
+
+def test_weights_that_are_not_the_cards_are_refused(tmp_path: Path) -> None:
+    for file in (STARTER / NAME).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(CardError, match="SHA-256"):
+        NameTagger(read_card(tmp_path / "card.yaml"))
+
+
+def test_the_setting_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().name_tagger
+    monkeypatch.setenv("OVERREAD_NAME_TAGGER", "false")
+    assert not Settings().name_tagger
+    sentence = "Kindly review Thandeka Mbatha, who fell."
+    assert TextDetector(tagged=False).spans(sentence) == []
+    assert TextDetector(tagged=True).spans(sentence) != []
+
+
+def test_the_tagger_needs_neither_torch_nor_transformers() -> None:
+    program = (
+        "import sys; from guardrails.phi.text import TextDetector; d = TextDetector(tagged=True);"
+        "assert d.spans('Kindly review Thandeka Mbatha, who fell.');"
+        "assert not {'torch', 'transformers', 'spacy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_the_weights_are_small() -> None:
+    assert sum(file.stat().st_size for file in (STARTER / NAME).iterdir()) < 1_000_000
