@@ -21,7 +21,7 @@ from guardrails.phi.folding import fold
 from guardrails.quotation import is_quoted, wrong_quotation
 from guardrails.rules import rule, rule_list
 from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
-from guardrails.study import judge_of_request, wrong_about_coverage, wrong_about_study
+from guardrails.study import judge_of_request, without_unknowns, wrong_about_coverage, wrong_about_study
 from guardrails.vocabulary import foreign_words
 from overread.records import Claim, Finding, says_absence
 
@@ -74,7 +74,7 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
 def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
     """What is wrong with a sentence that cites a tool, or ``None``."""
     for title in sorted(ledger.titles, key=len, reverse=True):
-        text = text.replace(title, "the model")
+        text = re.sub(rf"(?<!\w){re.escape(title)}(?!\w)", "the model", text)
     findings = [ledger.findings[one] for one in ids if one in ledger.findings]
     failed = _against_cases(text, ids, ledger)
     if failed is not None:
@@ -102,7 +102,7 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
     if made and all(one.stance == "present" for one in made) and _denies(text, made):
         return unsupported("polarity")
-    if not made and all(one in ledger.domains for one in ids) and _denies(text, made):
+    if not made and all(one in ledger.domains for one in ids) and _denies(without_unknowns(text, ids, ledger), made):
         return contradicted("polarity")
     if not made and not findings and rule("denied_value").search(without_citations(text)):
         return contradicted("number")

@@ -63,3 +63,20 @@ def wrong_about_study(said: str, ids: tuple[str, ...], ledger: Ledger) -> Judgem
         if not any(known["images"].split()[0] == number for known in facts):
             return contradicted("number")
     return None
+
+
+def without_unknowns(text: str, ids: tuple[str, ...], ledger: Ledger) -> str:
+    """A sentence without its "is not known" of what the study records of all cited images leave open, and what follows.
+
+    Saying so denies nothing; of anything else it stays, to be judged as a denial.
+    """
+    facts = [ledger.studies[one] for one in ids if one in ledger.studies]
+    if not facts or len(facts) != len(ids):
+        return text
+    for name in facts[0]:
+        if not any(known.get(name) for known in facts):
+            unknown = (
+                rf"\b{re.escape(name)}\b(?: of (?:this|the) image| of image \d{{1,3}})? {rule('unknown_said').pattern}"
+            )
+            text = re.sub(unknown, " ", text, flags=re.IGNORECASE)
+    return text
