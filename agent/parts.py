@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from guardrails.phi.pixels import TextReader
     from guardrails.phi.text import TextDetector
     from retrieval.library import Knowledge
+    from retrieval.reports import PastReports
     from tools.domain import DomainIdentifier
     from tools.registry import ToolRegistry
     from tools.segmentation.predictor import Segmenter
@@ -31,7 +32,7 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._made: dict[str, Any] = {}
-        names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge")
+        names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge", "reports")
         self._locks = {name: threading.Lock() for name in names}
 
     def detector(self) -> "TextDetector":
@@ -108,6 +109,20 @@ class Parts:
             return Knowledge.open(self.settings)
 
         return self._once("knowledge", make)
+
+    def reports(self) -> "PastReports | None":
+        """The past reports that the settings name, or ``None``. Raises ``ReportError`` when they cannot be read."""
+        if self.settings.reports is None:
+            return None
+        path = self.settings.reports
+
+        def make() -> "PastReports":
+            from agent.examples import redaction
+            from retrieval.reports import PastReports
+
+            return PastReports.open(path, redaction(self.detector()))
+
+        return self._once("reports", make)
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
         with self._locks[name]:

@@ -36,20 +36,22 @@ def _words() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _pattern(name: str) -> re.Pattern[str]:
+def pattern(name: str) -> re.Pattern[str]:
+    """The patterns of a name in ``prompts/question.yaml``, any of which may match."""
     return re.compile("|".join(f"(?:{p})" for p in _words()[name]), re.IGNORECASE)
 
 
 def understand(question: str) -> Asked:
     """What the question asks for. A question that is neither is about the image."""
-    about_image = bool(_pattern("about_image").search(question))
-    knowledge = bool(_pattern("knowledge").search(question))
+    about_image = bool(pattern("about_image").search(question))
+    knowledge = bool(pattern("knowledge").search(question))
+    report = bool(pattern("report").search(question))
     return Asked(
-        about_image=about_image or not knowledge,
+        about_image=about_image or report or not knowledge,
         knowledge=knowledge,
-        report=bool(_pattern("report").search(question)),
-        cases=bool(_pattern("cases").search(question)),
-        change=bool(_pattern("change").search(question)),
+        report=report,
+        cases=bool(pattern("cases").search(question)),
+        change=bool(pattern("change").search(question)),
         parts=tuple(_parts(question)),
     )
 
@@ -112,7 +114,7 @@ def _age_band(question: str) -> AgeBand | None:
         unit = match.group("unit").lower()
         unit = _SHORT.get(unit, unit)
         after = question[match.end() : match.end() + 14]
-        says_age = "old" in whole or "y/o" in whole or "yo" in whole or bool(_pattern("person").match(after.strip()))
+        says_age = "old" in whole or "y/o" in whole or "yo" in whole or bool(pattern("person").match(after.strip()))
         if match.group("tail") or not says_age:
             continue
         return age_band_of(int(match.group("n")) * _UNITS[unit])

@@ -15,7 +15,8 @@ class SeenImage(Record):
 
     ``slices`` are the other frames of the volume that the tools see, of the same kind as ``frame``, by which
     it was identified. ``prior_of`` is the image that this one was given as the prior of. ``incomparable`` says why
-    the two may not be compared, whatever is measured.
+    the two may not be compared, whatever is measured. ``images``, ``frames`` and ``spacing_mm`` (row, column) are the
+    study's.
     """
 
     id: str
@@ -29,6 +30,9 @@ class SeenImage(Record):
     slices: tuple[int, ...] = ()
     prior_of: str | None = None
     incomparable: str | None = None
+    images: int = 1
+    frames: int = 1
+    spacing_mm: tuple[float, float] | None = None
 
 
 class SeenFinding(Record):

@@ -21,6 +21,7 @@ from guardrails.phi.folding import fold
 from guardrails.quotation import is_quoted, wrong_quotation
 from guardrails.rules import rule, rule_list
 from guardrails.statements import TERM, Statement, bare, loose_stance, parts, statements
+from guardrails.study import judge_of_request, without_unknowns, wrong_about_coverage, wrong_about_study
 from guardrails.vocabulary import foreign_words
 from overread.records import Claim, Finding, says_absence
 
@@ -36,6 +37,9 @@ def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None
 
 
 def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement:
+    of_request = None if ids else judge_of_request(raw, ledger)
+    if of_request is not None:
+        return of_request
     known = all(ledger.knows(one) for one in ids)
     image = tuple(one for one in ids if ledger.is_image(one))
     quoted = bool(ids) and known and not image and is_quoted(raw, ids, ledger)
@@ -45,7 +49,7 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
         return unsupported("no_prior")
     if not ids:
         if is_connective(text):
-            return Judgement("not_checkable", ("connective",))
+            return wrong_about_coverage(text, ledger) or Judgement("not_checkable", ("connective",))
         return unsupported("evidence_id")
     if not known:
         return unsupported("known_id")
@@ -63,14 +67,14 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
         return failed or Judgement("supported", (*checks, "passage"))
     if rule("caution").fullmatch(said.rstrip(".")):
         return Judgement("not_checkable", ("connective",))
-    failed = _against_tools(text, ids, ledger)
+    failed = _against_tools(text, ids, ledger) or wrong_about_study(said, ids, ledger)
     return failed or Judgement("supported", (*checks, "tool_evidence"))
 
 
 def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement | None:
     """What is wrong with a sentence that cites a tool, or ``None``."""
     for title in sorted(ledger.titles, key=len, reverse=True):
-        text = text.replace(title, "the model")
+        text = re.sub(rf"(?<!\w){re.escape(title)}(?!\w)", "the model", text)
     findings = [ledger.findings[one] for one in ids if one in ledger.findings]
     failed = _against_cases(text, ids, ledger)
     if failed is not None:
@@ -98,7 +102,7 @@ def _against_tools(text: str, ids: tuple[str, ...], ledger: Ledger) -> Judgement
         owners.append(Owner(one.span, tuple(finding.id for finding in matched) or one.ids))
     if made and all(one.stance == "present" for one in made) and _denies(text, made):
         return unsupported("polarity")
-    if not made and all(one in ledger.domains for one in ids) and _denies(text, made):
+    if not made and all(one in ledger.domains for one in ids) and _denies(without_unknowns(text, ids, ledger), made):
         return contradicted("polarity")
     if not made and not findings and rule("denied_value").search(without_citations(text)):
         return contradicted("number")

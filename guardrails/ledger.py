@@ -1,7 +1,7 @@
 """What a text may cite in a run: the records behind each evidence id."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from overread.records import Artifact, Case, Change, Finding, Measurement, Passage
 
@@ -24,7 +24,8 @@ class Ledger:
     """The evidence of one run, by id. Image evidence is everything but passages.
 
     ``changes`` are what was measured both in an earlier image and in this one; ``earlier`` are the ids of
-    all evidence of an earlier image.
+    all evidence of an earlier image. ``studies`` is how an image was made, by the id of its domain; ``asked`` is
+    the question, without identity.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,8 @@ class Ledger:
         self.measurements: dict[str, Measurement] = {}
         self.passages: dict[str, Passage] = {}
         self.domains: dict[str, tuple[str, float]] = {}
+        self.studies: dict[str, dict[str, str]] = {}
+        self.asked = ""
         self.cases: dict[str, Case] = {}
         self.sides: dict[str, str] = {}
         self.notes: dict[str, str] = {}
@@ -61,6 +64,10 @@ class Ledger:
     def add_domain(self, id: str, words: str, probability: float) -> None:  # noqa: A002
         """The domain an image was accepted in: its words ("chest X-ray") and calibrated probability."""
         self.domains[id] = (words, probability)
+
+    def add_study(self, id: str, facts: Mapping[str, str]) -> None:  # noqa: A002
+        """What the study record says of the image of a domain: "view": "AP"; "" for what is not known."""
+        self.studies[id] = dict(facts)
 
     def add_case(self, case: Case) -> None:
         """A similar case."""
@@ -103,6 +110,7 @@ class Ledger:
                 out += [made.name, made.method, made.unit]
             elif one in self.domains:
                 out.append(self.domains[one][0])
+                out += [part for fact in self.studies.get(one, {}).items() for part in fact]
             elif one in self.cases:
                 out.append(f"similar case {self.cases[one].label}")
             elif one in self.pictures:

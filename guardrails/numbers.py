@@ -188,6 +188,7 @@ def _values(ids: tuple[str, ...], ledger: Ledger) -> list[tuple[float, str]]:
             out.append((ledger.measurements[one].value, _unit(ledger.measurements[one].unit)))
         elif one in ledger.domains:
             out.append((ledger.domains[one][1], "p"))
+            out += [fact for text in ledger.studies.get(one, {}).values() for fact in _noted(text)]
         elif one in ledger.cases:
             out.append((ledger.cases[one].similarity, "p"))
         out += [(value, unit) for value, unit in _noted(ledger.notes.get(one, ""))]

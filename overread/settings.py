@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         True, description="Let the tagger of names and places read every text, beside the patterns of identity."
     )
     knowledge: Path | None = Field(None, description="Folder of notes used instead of the starter knowledge base.")
+    reports: Path | None = Field(
+        None, description="Past reports (a folder, a tar archive, a JSONL file) that show a language model the wording."
+    )
     library: Path | None = Field(
         None, description="Folder of your own library, made by overread index; unset: library in the state folder."
     )

@@ -21,6 +21,12 @@ class IndexCacheError(RetrievalError):
     code = "bad_index"
 
 
+class ReportError(RetrievalError):
+    """Past reports are not there, cannot be read, or are more than is read."""
+
+    code = "bad_reports"
+
+
 class SourceError(RetrievalError):
     """A file cannot be read as a document: broken, too large, or of no known kind."""
 

@@ -14,7 +14,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from agent.engines import change, neighbours, volume
+from agent.engines.draft import draft
 from agent.engines.phrases import count as _count
+from agent.engines.phrases import interval as _interval
 from agent.engines.phrases import listed as _listed
 from agent.engines.phrases import number as _number
 from agent.engines.phrases import percent as _percent
@@ -65,13 +67,17 @@ class ComposerChatModel(BaseChatModel):
 
 def compose(evidence: Evidence) -> Iterator[str]:
     """The answer sentence by sentence, each with the white space that follows it."""
-    if evidence.about_image:
+    if evidence.report and of_this_image(evidence).images:
+        yield from draft(evidence)
+    elif evidence.about_image:
         shown = of_this_image(evidence).images
         for n, image in enumerate(shown, start=1):
             sentences = list(_of_image(evidence, image, n if len(shown) > 1 else None))
             if n == len(shown):
                 sentences += change.sentences(evidence)
             yield " ".join(sentences) + "\n\n"
+    if evidence.report and not evidence.knowledge:
+        return
     if evidence.passages:
         if evidence.about_image and evidence.images:
             yield _say("sources") + " "
@@ -133,7 +139,7 @@ def _finding_sentence(seen: SeenFinding) -> str:
     if finding.probability is None:
         return _say(f"undecided{negative}", **shown)
     phrase = "between" if finding.decision == "indeterminate" else finding.decision
-    return _say(f"{phrase}{negative}", probability=_percent(finding.probability), interval=_interval(seen), **shown)
+    return _say(f"{phrase}{negative}", probability=_percent(finding.probability), interval=_interval(finding), **shown)
 
 
 def _outside_sentence(group: Sequence[SeenFinding]) -> str:
@@ -149,14 +155,6 @@ def _outside_sentence(group: Sequence[SeenFinding]) -> str:
 
 def _by_decision(seen: SeenFinding) -> int:
     return ["present", "indeterminate", "absent"].index(seen.finding.decision)
-
-
-def _interval(seen: SeenFinding) -> str:
-    """The interval in brackets, unless it says no more than the probability does."""
-    if seen.finding.interval is None:
-        return ""
-    low, high = (_percent(edge) for edge in seen.finding.interval)
-    return "" if low == high else f" (95 % interval {low} to {high})"
 
 
 def what_would_help(seen: Sequence[SeenFinding]) -> str | None:

@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import yaml
 
+from overread.records import Finding
+
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -21,6 +23,14 @@ def percent(probability: float) -> str:
     if probability > 0.99:
         return "more than 99 %"
     return f"{probability * 100:.0f} %"
+
+
+def interval(finding: Finding) -> str:
+    """The 95 % interval in brackets, unless it says no more than the probability does."""
+    if finding.interval is None:
+        return ""
+    low, high = (percent(edge) for edge in finding.interval)
+    return "" if low == high else f" (95 % interval {low} to {high})"
 
 
 def number(value: float) -> str:

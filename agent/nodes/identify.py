@@ -83,6 +83,9 @@ async def identify(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             slices=tuple(one.slices),
             prior_of=images[0].id if images and one.study_id == run.prior else None,
             incomparable=run.incomparable if one.study_id == run.prior else None,
+            images=study.contents.images,
+            frames=study.frames,
+            spacing_mm=study.spacing_mm,
         )
         emit(
             DomainEvent(

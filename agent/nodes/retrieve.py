@@ -39,7 +39,7 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         _query(state),
         domain=images[0].domain if images else None,
         findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
-        k=MOST_PASSAGES if understand(state["question"]).knowledge or not images else BESIDE_AN_IMAGE,
+        k=_wanted(state, with_image=bool(images)),
     )
     disarmed = await asyncio.to_thread(run.parts.passages().disarm, [hit.text for hit in hits])
     new: list[Passage] = []
@@ -58,6 +58,14 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         new_passages=[passage.id for passage in new],
         counts=numbering.counts,
     )
+
+
+def _wanted(state: ThreadState, with_image: bool) -> int:
+    """How many passages are looked for. A report on an image is of that image, and quotes no textbook unasked."""
+    asked = understand(state["question"])
+    if asked.knowledge or not with_image:
+        return MOST_PASSAGES
+    return 0 if asked.report else BESIDE_AN_IMAGE
 
 
 def _query(state: ThreadState) -> str:

@@ -1,7 +1,7 @@
 """Lets an engine write, and lets nothing it writes out but through the gate."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -10,13 +10,16 @@ from agent.answer import Answer
 from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
+from agent.engines.ladder import say
 from agent.engines.rewording import Rewording
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
+from agent.examples import examples_for
 from agent.nodes.screen import LEFT_OUT
 from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
+from agent.report import NOTICE, missing_of_report
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
@@ -37,7 +40,7 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     earlier = without_cases(
         state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
     )
-    evidence = gather(state, cases, _not_compared(run))
+    evidence = gather(state, cases, _not_compared(run), run.request.context)
     refused = list(evidence.refused)
     late = None if refused else too_little(of_this_image(evidence), run.settings.refuse_below)
     if late is not None:
@@ -48,7 +51,9 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
         server_may = bool(run.settings.llm_base_url and state["asked"])
-        await _write(_messages(state, run, evidence, earlier), evidence, run, answer, usage, emit, server_may)
+        examples = await examples_for(evidence, run, emit) if server_may else ()
+        messages = _messages(state, run, evidence, earlier, examples)
+        await _write(messages, evidence, run, answer, usage, emit, server_may)
     turns = [
         *earlier,
         {"role": "user", "text": state["asked"] or LEFT_OUT},
@@ -76,8 +81,8 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     """Why the evidence does not carry an answer, or ``None`` when it does.
 
     A question about an image alone is refused when tools looked and none could decide. With a question
-    of knowledge beside it the answer goes on, and says which findings are undecided. What is decided is
-    refused when all of it together is less likely right than ``refuse_below``.
+    of knowledge beside it, or for a report, the answer goes on, and says which findings are undecided. What is
+    decided is refused when all of it together is less likely right than ``refuse_below``.
     """
     from guardrails.confidence import answer_confidence
     from guardrails.refusal import refuse_low_confidence
@@ -92,7 +97,7 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
         if unsure is not None:
             return told(unsure)
     undecided = evidence.findings and all(seen.finding.decision == "indeterminate" for seen in evidence.findings)
-    if evidence.about_image and not evidence.knowledge and undecided:
+    if evidence.about_image and not (evidence.knowledge or evidence.report) and undecided:
         image = evidence.images[-1]
         reason = evidence.findings[-1].reason
         return refuse(
@@ -138,10 +143,22 @@ async def _write_by_server(
     name = await server.served_model(run.settings)
     emit(EngineEvent(name=server.NAME, model=name))
     model = server.server_model(run.settings, name)
+    gate, before = run.gate(evidence), len(answer.claims)
     again = Rewording(run.settings, name, evidence, usage).say_again
     pieces = server.stream_text(model, messages, run.settings, usage)
-    if not await answer.write(run.gate(evidence), pieces, again):
+    if not await answer.write(gate, pieces, again):
         raise EngineError("of what the language model wrote, nothing stood up to its evidence")
+    if evidence.report:
+        missing = missing_of_report([claim.text for claim in answer.claims[before:]])
+        if missing - {NOTICE}:
+            raise EngineError("what the language model wrote is no report: a section is missing")
+        if missing:
+            answer.paragraph()
+            await answer.write(gate, _only(say("draft")))
+
+
+async def _only(text: str) -> AsyncIterator[str]:
+    yield text
 
 
 async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
@@ -149,11 +166,13 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
         yield chunk.text
 
 
-def _messages(state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]]) -> list[BaseMessage]:
+def _messages(
+    state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]], examples: Sequence[str]
+) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
     turns = earlier or run.history
     spoken: list[BaseMessage] = [
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]
     ]
-    return [system_message(), *spoken, ask_message(state["asked"], evidence)]
+    return [system_message(evidence.report), *spoken, ask_message(state["asked"], evidence, examples)]

@@ -6,10 +6,28 @@ from importlib.resources import files
 import yaml
 from langchain_core.messages import SystemMessage
 
+from agent.engines.ladder import ladder, say
 
-def system_message() -> SystemMessage:
-    """What every language model is told before a question."""
-    return SystemMessage(content=_text("system.md"))
+
+def system_message(report: bool = False) -> SystemMessage:
+    """What every language model is told before a question; of a ``report``, also its sections and its words."""
+    text = _text("system.md")
+    if report:
+        text += _text("report.md").format(ladder=_ladder(), notice=say("draft"))
+    return SystemMessage(content=text)
+
+
+def _ladder() -> str:
+    """The ladder in words: what a decision and a probability are called."""
+    parts = []
+    for decision, rungs in ladder().items():
+        low = 0.0
+        for rung in rungs:
+            words = {"no signs": "`no signs of` it"}.get(rung.sum, f"`{rung.sum}`")
+            upper = f"below {rung.below:.0%}" if rung.below <= 1 else f"from {low:.0%}"
+            parts.append(f"{decision}, {upper}: {words}")
+            low = rung.below
+    return "Words by decision and probability: " + "; ".join(parts) + "."
 
 
 def reword_message() -> SystemMessage:

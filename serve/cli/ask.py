@@ -25,6 +25,8 @@ Examples:
 
   overread ask new.dcm "Has it grown?" --prior old.dcm
 
+  overread ask film.dcm "Write a report" --report report.json (a draft in four sections, and the same as JSON)
+
   overread ask "How is a pneumothorax confirmed?" --json
 
   overread ask film.dcm "Is there an effusion?" --thread case-7, then: overread ask "How sure is that?" --thread case-7
@@ -57,43 +59,60 @@ def ask(
     prior: Annotated[
         Path | None, typer.Option(metavar="OLD", help="An earlier study of the same patient, to compare with.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="OUT.json", help="Write the report that is asked for as JSON too.")
+    ] = None,
 ) -> None:
     """Ask about images, or with no image ask a question of knowledge."""
     from serve.arguments import read_request
     from serve.cli.output import check_picture_path, own_stdout
+    from serve.cli.report_file import check_report_path
 
     request = read_request(words, thread, context or (), frame, prior)
+    given = (*request.images, *([prior] if prior else []))
+    if report is not None:
+        check_report_path(report, request.question, given)
     if overlay is not None:
-        check_picture_path(overlay, (*request.images, *([prior] if prior else [])))
+        check_picture_path(overlay, given)
     with own_stdout() as out:
-        code = asyncio.run(_answer(request, as_json, overlay, out))
+        code = asyncio.run(_answer(request, as_json, overlay, report, out))
     raise typer.Exit(code)
 
 
-async def _answer(request: "Request", as_json: bool, overlay: Path | None, out: TextIO) -> int:
+async def _answer(request: "Request", as_json: bool, overlay: Path | None, report: Path | None, out: TextIO) -> int:
     from agent.assistant import Assistant
 
+    heard: list[Event] = []
     async with Assistant(None) as assistant:
         if as_json:
-            last, study = await _lines(assistant, request, out)
+            last, study = await _lines(assistant, request, out, heard)
         else:
-            last, study = await _transcript(assistant, request, out)
+            last, study = await _transcript(assistant, request, out, heard)
         code = _exit_code(last, as_json)
         if overlay is not None and code == os.EX_OK:
             _write_overlay(assistant, study, overlay)
+    if report is not None and code == os.EX_OK:
+        from serve.cli.report_file import write_report
+
+        write_report(report, heard)
     return code
 
 
-async def _lines(assistant: "Assistant", request: "Request", out: TextIO) -> "tuple[Event | None, str | None]":
+async def _lines(
+    assistant: "Assistant", request: "Request", out: TextIO, heard: "list[Event]"
+) -> "tuple[Event | None, str | None]":
     last, study = None, None
     async for event in assistant.ask(request):
         out.write(event.model_dump_json() + "\n")
         out.flush()
+        heard.append(event)
         last, study = event, study or _study(event)
     return last, study
 
 
-async def _transcript(assistant: "Assistant", request: "Request", out: TextIO) -> "tuple[Event | None, str | None]":
+async def _transcript(
+    assistant: "Assistant", request: "Request", out: TextIO, heard: "list[Event]"
+) -> "tuple[Event | None, str | None]":
     from overread.events import ErrorEvent
     from serve.terminal import transcript_for
 
@@ -103,6 +122,7 @@ async def _transcript(assistant: "Assistant", request: "Request", out: TextIO) -
         async for event in assistant.ask(request):
             if not isinstance(event, ErrorEvent):
                 transcript.show(event)
+            heard.append(event)
             last, study = event, study or _study(event)
     finally:
         transcript.close()
