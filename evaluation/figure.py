@@ -1,8 +1,11 @@
 """One measured figure with its interval and its aim."""
 
+import argparse
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from evaluation.planted_errors import wilson
@@ -67,3 +70,13 @@ def at_most(value: float) -> Aim:
 def as_lines(figures: Sequence[Figure]) -> str:
     """One JSON object a line."""
     return "".join(json.dumps(figure.as_json(), ensure_ascii=False) + "\n" for figure in figures)
+
+
+def print_figures(purpose: str | None, measure: Callable[[Path, int | None], Sequence[Figure]]) -> int:
+    """A measuring command that takes a folder and ``--most``: prints one JSON object a figure."""
+    parser = argparse.ArgumentParser(description=(purpose or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--most", type=int, help="at most so many texts of each set")
+    chosen = parser.parse_args()
+    sys.stdout.write(as_lines(measure(chosen.folder, chosen.most)))
+    return 0

@@ -4,15 +4,13 @@ Run ``python -m evaluation.pattern_speed FOLDER`` where FOLDER is ``shared/data/
 one run, a block of texts in turn, so that what else the machine does slows both. Times are of the processor.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.figure import Figure, as_lines, at_least
+from evaluation.figure import Figure, at_least, print_figures
 from evaluation.identity_texts import read_asq, read_presidio
 from guardrails.phi.patterns import ClinicalPatterns
 
@@ -88,15 +86,5 @@ def _ratio(name: str, seconds: np.ndarray, characters: int, aim: bool = False) -
     return Figure(name, round(float(theirs / ours), 2), characters, interval, AIM if aim else None)
 
 
-def main() -> int:
-    """Print one JSON object a figure."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--most", type=int, help="at most so many texts of a set")
-    chosen = parser.parse_args()
-    sys.stdout.write(as_lines(figures(chosen.folder, chosen.most)))
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(print_figures(__doc__, figures))

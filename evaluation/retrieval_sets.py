@@ -16,9 +16,10 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
-from xml.etree import ElementTree
 
 import yaml
+
+from retrieval.sources.bounds import parse_xml
 
 Part = Literal["developing", "reporting"]
 PARTS: tuple[Part, Part] = ("developing", "reporting")
@@ -128,7 +129,7 @@ def read_medquad(path: Path) -> list[Answer]:
                 continue
             raw = archive.read(entry)
             if b"<!DOCTYPE" not in raw and b"<!ENTITY" not in raw:
-                found += _answers_of(ElementTree.fromstring(raw))  # noqa: S314
+                found += _answers_of(parse_xml(raw))
     keys = _subjects([names for names, _ in found])
     answers = [
         Answer(a.focus, key, a.kind, a.question, a.synonyms, a.text) for key, (_, a) in zip(keys, found, strict=True)

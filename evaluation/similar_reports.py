@@ -9,13 +9,13 @@ mapped to the labels of tools; the other half is searched. The 95 % intervals ar
 import sys
 import tarfile
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from retrieval.report_files import RawReport
 from retrieval.report_text import compares, sentences, without_comparisons
 from retrieval.reports import PastReports
+from retrieval.sources.bounds import parse_xml
 
 HEADINGS = {
     "Cardiomegaly": "cardiomegaly", "Pleural Effusion": "pleural effusion", "Pulmonary Atelectasis": "atelectasis",
@@ -66,7 +66,7 @@ def _read(path: Path) -> list[tuple[RawReport, frozenset[str]]]:
             file = archive.extractfile(member) if member.isreg() and member.name.endswith(".xml") else None
             if file is None:
                 continue
-            root = ElementTree.fromstring(file.read())  # noqa: S314 - the collection's own files
+            root = parse_xml(file.read())
             parts = {str(one.get("Label")): one.text or "" for one in root.iter("AbstractText")}
             headings = {(one.text or "").split("/")[0].strip() for one in root.iter("major")}
             report = RawReport(findings=parts.get("FINDINGS", ""), impression=parts.get("IMPRESSION", ""))

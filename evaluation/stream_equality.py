@@ -6,12 +6,10 @@ sentence is released before the text ends. What is compared is everything the ga
 and counts.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from evaluation.figure import Figure, as_lines, at_most
+from evaluation.figure import Figure, at_most, print_figures
 from evaluation.identity_texts import Marked, read_asq
 from guardrails.gate import Gate, Released
 from guardrails.ledger import Ledger
@@ -59,15 +57,5 @@ def figures(folder: Path, most: int | None = None) -> list[Figure]:
     return [Figure("streams unlike the whole text", different, tried, aim=at_most(0))]
 
 
-def main() -> int:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--most", type=int, help="at most so many queries")
-    chosen = parser.parse_args()
-    sys.stdout.write(as_lines(figures(chosen.folder, chosen.most)))
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(print_figures(__doc__, figures))

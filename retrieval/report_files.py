@@ -8,11 +8,11 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 from overread.records import Record
-from retrieval.errors import ReportError
+from retrieval.errors import ReportError, SourceError
 from retrieval.report_text import parts_of
+from retrieval.sources.bounds import parse_xml
 
 MAX_FILE_BYTES = 64 * 2**20
 """Largest single file; of JSONL, which holds many reports."""
@@ -111,8 +111,8 @@ def _openi(data: bytes) -> RawReport | None:
     if re.search(rb"<!\s*(?:DOCTYPE|ENTITY)", data, re.IGNORECASE):
         return None
     try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - no document type, so no entity to expand
-    except ElementTree.ParseError:
+        root = parse_xml(data)
+    except SourceError:
         return None
     parts = {
         str(one.get("Label", "")).upper(): " ".join("".join(one.itertext()).split())
