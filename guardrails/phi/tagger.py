@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,14 @@ WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 CORE, CONTEXT = 144, 48
 """How many word pieces are judged at a time, and how many more are read on either side."""
 
+NEAR = 4
+"""How many words on either side are read where one sentence of a text is looked at. More of them find no more."""
+
 REACH = 2
 ENOUGH = 0.4
 """How likely a word must be identity when its neighbour surely is."""
 KEPT = 512
+_STRETCH = re.compile(r"\S+")
 _PART_OF = re.compile(
     r"\b(?:sign|triad|law|circle|ligament|pouch|fissure|canal|cave|sulcus|islets|loop|tetralogy|foramen)"
     r" of (?:the )?$",
@@ -81,12 +86,16 @@ class NameTagger:
         self._known: OrderedDict[bytes, tuple[Span, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str, within: tuple[int, int] | None = None) -> list[Span]:
         """Where a person, a place or a facility is named, in offsets of ``text``, in order and without overlap.
 
-        A single word says nothing by itself and is not looked at. Answers are kept under a hash of the text, so
-        that a sentence that is looked at twice costs once.
+        With ``within``, half-open, only that part and ``NEAR`` words on either side of it are read. A single word
+        says nothing by itself and is not looked at. Answers are kept under a hash of what was read, so that a
+        sentence that is looked at twice costs once.
         """
+        if within is not None:
+            left, right = _near(text, *within)
+            return [Span(s.start + left, s.end + left, s.kind) for s in self.spans(text[left:right])]
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         with self._lock:
             known = self._known.get(key)
@@ -127,6 +136,13 @@ class NameTagger:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         out: Floats = scores / scores.sum(axis=1, keepdims=True)
         return out
+
+
+def _near(text: str, start: int, end: int) -> tuple[int, int]:
+    """A part of a text with ``NEAR`` stretches between white space before and behind it."""
+    before = [match.start() for match in _STRETCH.finditer(text, 0, start)]
+    behind = [match.end() for match in islice(_STRETCH.finditer(text, end), NEAR)]
+    return min([start, *before[-NEAR:]]), max([end, *behind])
 
 
 def _neighbours(hidden: Floats, step: int) -> Floats:

@@ -9,6 +9,7 @@ with words in it, for the people, places and hospitals that no pattern knows.
 import re
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from guardrails.errors import DetectorError
@@ -45,12 +46,13 @@ class TextDetector:
         self._lock = threading.Lock()
         self._analyzer: AnalyzerEngine | None = None
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str, within: tuple[int, int] | None = None) -> list[Span]:
         """Where identity stands, in offsets of ``text``, in order and without overlap.
 
-        Raises ``DetectorError`` when a detector fails; the text must then not be shown.
+        With ``within``, half-open, what stands around that part is read for its sake alone: the tagger looks no
+        further than it must. Raises ``DetectorError`` when a detector fails; the text must then not be shown.
         """
-        return self._watched(self._found if self._tagged else self._known, text)
+        return self._watched(partial(self._found, within=within) if self._tagged else self._known, text)
 
     def known(self, text: str) -> list[Span]:
         """The same without the tagger, which has nothing to go by in a label or a list of words."""
@@ -72,11 +74,11 @@ class TextDetector:
             found = merge([*found, *(Span(*folded.span(a, b), kind) for a, b, kind in theirs)])
         return found
 
-    def _found(self, text: str) -> list[Span]:
+    def _found(self, text: str, within: tuple[int, int] | None = None) -> list[Span]:
         from guardrails.phi.tagger import name_tagger
 
         found = self._known(text)
-        return merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text))])
+        return merge([*found, *(_as_found(span, found) for span in name_tagger().spans(text, within))])
 
     def analyzer(self) -> "AnalyzerEngine":
         """The Presidio engine that hosts all recognizers, ours among them, built on first use."""

@@ -15,6 +15,7 @@ from guardrails.phi import tagger as module
 from guardrails.phi.folding import fold
 from guardrails.phi.identity import Identity
 from guardrails.phi.tagger import NAME, NameTagger, name_tagger, words_of
+from guardrails.phi.spans import Span
 from guardrails.phi.tags import TAGS
 from guardrails.phi.text import TextDetector, redact
 from overread.cards import STARTER, read_card
@@ -102,6 +103,29 @@ def test_spans_are_in_order_inside_and_the_same_without_memory(pieces: list[str]
     tagger = name_tagger()
     tagger._known.clear()
     assert tagger.spans(text) == found
+
+
+@settings(max_examples=60)
+@given(st.lists(PIECES, max_size=60), st.data())
+def test_what_is_far_from_a_part_says_nothing_about_it(pieces: list[str], data: st.DataObject) -> None:
+    text = "".join(pieces)
+    start, end = sorted((data.draw(st.integers(0, len(text))), data.draw(st.integers(0, len(text)))))
+    far = "Reported by Hovhannes Harutyunyan. The lungs are clear in all of their parts. "
+    around = "one two three four "
+    alone = name_tagger().spans(around + text + " " + around, (len(around) + start, len(around) + end))
+    longer = far + around + text + " " + around + far
+    among = name_tagger().spans(longer, (len(far + around) + start, len(far + around) + end))
+    assert [Span(s.start - len(far), s.end - len(far), s.kind) for s in among] == alone
+
+
+def test_a_name_in_a_long_text_about_nobody_else_is_found() -> None:
+    plain = "The lungs are clear. The heart is normal in size. Bones are intact. " * 8
+    sentence = "I spoke with Ottoline Penhaligon and she agrees. "
+    shown = "".join(one.text for one in Gate(Identity(), Ledger(), DETECTOR).offline(plain + sentence + plain))
+    assert "[NAME]" in shown or "spoke" not in shown
+    assert "Penhaligon" not in shown and "Ottoline" not in shown
+    found = name_tagger().spans(plain + sentence + plain, (len(plain), len(plain) + len(sentence)))
+    assert [(plain + sentence)[span.start : span.end] for span in found] == ["Ottoline Penhaligon"]
 
 
 @settings(max_examples=60)
