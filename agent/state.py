@@ -39,7 +39,8 @@ class SeenFinding(Record):
     """A finding, with the image and the tool it came from.
 
     ``covers`` are the words of what the tool looked for. ``reason`` says why it may not decide. ``version`` is the
-    SHA-256 of the weights that spoke. ``side`` is the patient's side it lies on, where that is known.
+    SHA-256 of the weights that spoke. ``side`` is the patient's side it lies on, where that is known. ``hedged`` says
+    that it is one of several labels that the tool cannot tell apart on this image.
     """
 
     image: str
@@ -49,6 +50,7 @@ class SeenFinding(Record):
     finding: Finding
     covers: tuple[str, ...] = ()
     reason: str | None = None
+    hedged: bool = False
     version: str = ""
     frame: int = 0
     side: Literal["left", "right"] | None = None

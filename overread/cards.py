@@ -125,6 +125,10 @@ class ModelCard(_Part):
     input: dict[str, Any] = Field(default_factory=dict, description="What the builder needs: size, channels, widths.")
     labels: tuple[Label, ...]
     calibration: dict[str, Any] = Field(default_factory=dict, description="Kind and parameters; {} for none.")
+    sets: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Conformal sets of labels that exclude each other (guardrails.conformal); {} for none.",
+    )
     training: tuple[TrainingSet, ...]
     figures: tuple[Figure, ...] = ()
     weights: Weights

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guardrails.conformal import ConformalSets, calibrate_sets
 from overread.cards import STARTER, CardFile, Figure, Label, ModelCard
 from tools.calibration import SoftmaxCalibration
 from tools.findings import Findings
@@ -35,6 +36,8 @@ NAME = "brain-mr-findings"
 COMMAND = "python -m training.brain_mr"
 SET = "mr_brain_nickparvar"
 SEED, SIZE, MEMBERS = 3, 112, 2
+ALPHA = 0.1
+"""In how many of a label's pictures its conformal set may lack it."""
 LABELS = {"glioma": "glioma", "meningioma": "meningioma", "pituitary": "pituitary tumour", "notumor": "no tumour"}
 """The set's names and ours."""
 UNSEEN = (
@@ -159,11 +162,14 @@ def finish(networks: list["nn.Module"], split: Split, taught: list[Picture], out
     absent, present = decision_band(chance[tune].ravel(), held[tune].ravel(), even)
     absent = None if absent is None else min(absent, 1 / len(LABELS))
     labels = [Label(name=name, absent_below=absent, present_from=present) for name in LABELS.values()]
-    figures = measured(chance[split.unseen], split.truth[split.unseen], split.group[split.unseen], labels)
+    sets = label_sets(chance[tune], split.truth[tune], split.group[tune])
+    unseen = chance[split.unseen], split.truth[split.unseen], split.group[split.unseen]
+    figures = (*measured(*unseen, labels), *measured_sets(*unseen, sets))
     full = card.model_copy(
         update={
             "labels": tuple(labels),
             "calibration": stored(calibration, int(tune.sum())),
+            "sets": sets.model_dump(mode="json"),
             "figures": figures,
             "limits": (*LIMITS, closeness(split)),
         }
@@ -223,6 +229,44 @@ def measured(
     )
     undecided = int((~said).sum())
     out.append(figure("no label present", undecided / n, n, UNSEEN, COMMAND, proportion(undecided, n)))
+    return tuple(out)
+
+
+def label_sets(chance: Floats, truth: "NDArray[np.intp]", group: "NDArray[np.str_]") -> ConformalSets:
+    """Sets that hold the true label of all slices of a new group with a probability of ``1 - ALPHA``, label by label.
+
+    Like slices are no independent draws, so a group is one row: its slice whose true label is the least likely. The
+    calibration was fitted on the same rows; it has five numbers, so the sets are hardly too small for it.
+    """
+    names = list(LABELS.values())
+    own = chance[np.arange(len(truth)), truth]
+    worst = np.array([np.flatnonzero(group == one)[own[group == one].argmin()] for one in np.unique(group)])
+    true = [names[t] for t in truth[worst]]
+    return calibrate_sets(chance[worst], true, ["mr/brain"] * len(worst), names, ALPHA, most=2, by_label=True)
+
+
+def measured_sets(
+    chance: Floats, truth: "NDArray[np.intp]", group: "NDArray[np.str_]", sets: ConformalSets
+) -> tuple[Figure, ...]:
+    """How often the sets of unseen pictures hold the true label, and how many labels they hold."""
+    names, who, n = list(LABELS.values()), list(group), len(truth)
+    found = [sets.predict(row, "mr/brain") for row in chance]
+    holds = np.array([names[t] in one.labels for t, one in zip(truth, found, strict=True)])
+    out = [
+        figure(
+            "sets that hold the true label", holds.mean(), n, UNSEEN, COMMAND, bootstrap(lambda r: holds[r].mean(), who)
+        )
+    ]
+    for k, name in enumerate(names):
+        mine, kept_k = int((truth == k).sum()), int(holds[truth == k].sum())
+        out.append(figure(f"sets that hold it, {name}", kept_k / mine, mine, UNSEEN, COMMAND, proportion(kept_k, mine)))
+    for words, fits in {
+        "sets of one label": [one.outcome == "answer" for one in found],
+        "sets of two labels": [one.outcome == "hedge" for one in found],
+        "sets that refuse": [one.outcome == "refuse" for one in found],
+    }.items():
+        count = sum(fits)
+        out.append(figure(words, count / n, n, UNSEEN, COMMAND, proportion(count, n)))
     return tuple(out)
 
 

@@ -92,13 +92,15 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
     words = with_article(image_words(image))
     outside = [seen for seen in mine if seen.reason and seen.finding.decision == "indeterminate"]
     decided = [seen for seen in mine if seen not in outside]
-    single = [seen for seen in decided if not (image.slices and volume.is_absent(seen))]
+    single = [seen for seen in decided if not (seen.hedged or (image.slices and volume.is_absent(seen)))]
     for seen in sorted(single, key=_by_decision):
         yield _finding_sentence(volume.placed(seen) if image.slices else seen)
         if seen.experimental and seen.finding.decision != "indeterminate":
             yield _say("experimental", id=seen.finding.id)
     if image.slices:
         yield from volume.absences(decided, len(image.slices) + 1)
+    for _, alike in groupby((seen for seen in decided if seen.hedged), key=lambda seen: (seen.tool, seen.frame)):
+        yield _hedged_sentence(list(alike), in_volume=bool(image.slices))
     for _, group in groupby(outside, key=lambda seen: (seen.tool, seen.reason)):
         yield _outside_sentence(list(group))
     for given in (m for m in evidence.measurements if m.image == image.id):
@@ -140,6 +142,18 @@ def _finding_sentence(seen: SeenFinding) -> str:
         return _say(f"undecided{negative}", **shown)
     phrase = "between" if finding.decision == "indeterminate" else finding.decision
     return _say(f"{phrase}{negative}", probability=_percent(finding.probability), interval=_interval(finding), **shown)
+
+
+def _hedged_sentence(group: Sequence[SeenFinding], in_volume: bool) -> str:
+    """One sentence for the labels that a tool cannot tell apart in one image, likeliest first."""
+    ordered = sorted(group, key=lambda seen: -(seen.finding.probability or 0.0))
+    return _say(
+        "hedged",
+        title=group[0].title,
+        findings=_listed([f"{s.finding.label} ({_percent(s.finding.probability or 0.0)})" for s in ordered], "and"),
+        where=volume.where(group[0].frame) if in_volume else " here",
+        ids=", ".join(seen.finding.id for seen in ordered),
+    )
 
 
 def _outside_sentence(group: Sequence[SeenFinding]) -> str:

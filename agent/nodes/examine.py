@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.cases import case_key
 from agent.events import Emit
+from agent.label_sets import judged
 from agent.router import Call, outlines, plan
 from agent.run import Run, emitter
 from agent.sides import side_of
@@ -123,11 +124,12 @@ def _result(
 ) -> ToolResultEvent:
     """The event of one output, its local ids made unique in the thread, and the thread's memory of it."""
     card = call.tool.card
+    told = judged(card, image.domain or "", output.findings if output is not None else ())
     event = ToolResultEvent(
         call_id=call_id,
         tool=call.tool.name,
         status=status,
-        reason=reason if output is None else output.told,
+        reason=reason if output is None else output.told or told.reason,
         elapsed_ms=elapsed_ms,
         model=card.ref,
         study_id=image.study_id,
@@ -137,7 +139,7 @@ def _result(
         return event
     pictures = {picture.id: numbering.next("A") for picture in output.pictures}
     findings = []
-    for finding in output.findings:
+    for finding in told.findings:
         region = finding.region
         if region is not None and region.artifact is not None:
             region = region.model_copy(update={"artifact": pictures[region.artifact]})
@@ -153,7 +155,8 @@ def _result(
             experimental=card.experimental,
             finding=finding,
             covers=covers,
-            reason=output.reason,
+            reason=output.reason or told.reason,
+            hedged=finding.label in told.hedged,
             version=card.weights.sha256,
             frame=image.frame,
             side=side_of(finding.region, image, run.studies[image.study_id]),
