@@ -79,7 +79,10 @@ def identity_lines(generator: np.random.Generator) -> list[str]:
 
 
 def write_on(ground: Picture, generator: np.random.Generator) -> Written:
-    """Up to four identifying and three harmless lines in corners and along the edges, none over another."""
+    """Up to four identifying and three harmless lines in corners and along the edges, none over another.
+
+    All of a line can be read: where the ground is light in one place and dark in another, it stands on a dark bar.
+    """
     image = Image.fromarray(ground)
     pen = ImageDraw.Draw(image)
     height, width = ground.shape[:2]
@@ -97,9 +100,10 @@ def write_on(ground: Picture, generator: np.random.Generator) -> Written:
             box = (int(x + x0), int(y + y0), int(x + x1), int(y + y1))
             if box[2] < width and box[3] < height and not any(_overlap(box, other) for other in taken):
                 colour = COLOURS[generator.integers(len(COLOURS))]
-                if generator.random() < 0.5:
+                darkest, brightest = np.quantile(np.asarray(image)[box[1] : box[3], box[0] : box[2]], (0.02, 0.98))
+                if generator.random() < 0.5 or (darkest <= 90 and brightest >= 110):
                     pen.rectangle((box[0] - 3, box[1] - 3, box[2] + 3, box[3] + 3), fill=(0, 0, 0))
-                elif np.asarray(image)[box[1] : box[3], box[0] : box[2]].mean() > 90:
+                elif darkest > 90:
                     colour = (0, 0, 0)
                 pen.text((x, y), line, fill=colour, font=font)
                 taken.append((box[0] - 8, box[1] - 6, box[2] + 8, box[3] + 6))
