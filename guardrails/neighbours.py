@@ -11,7 +11,7 @@ from guardrails.rules import rule
 from overread.records import Case
 
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_COUNT = rf"(?:{'|'.join(_WORDS)}|none|all|both|most|\d{{1,2}})"
+_COUNT = rf"(?:{'|'.join(_WORDS)}|none|all|both|most(?!\s+(?:similar|alike))|\d{{1,2}})"
 _OF = rf"(?:\s+(?:out\s+)?of\s+(?:the\s+)?(?:{_COUNT}|them|these|those|(?:similar\s+)?(?:cases|neighbou?rs))\b)?"
 _CASES = r"(?:\s+(?:similar\s+)?(?:cases?|neighbou?rs?))?"
 _LABEL = r"(?:\"(?P<quoted>[^\"]+)\"|(?P<bare>[a-z][^,;.\"]*?))"

@@ -19,6 +19,8 @@ from guardrails.sentences import split_sentences
 from guardrails.vocabulary import foreign_to_passage, shared_stems
 
 _DENIAL = re.compile(r"\b(?:no|not|never|without|cannot|neither|nor|none|unlikely|rarely|hardly)\b|n't\b|(?<=\w)less\b")
+_DENIED_VERB = re.compile(r"\b(?:do|does|did) not (needs?|have|has|requires?|shows?|causes?|gives?) ")
+"""These deny what comes behind the verb: "do not need treatment" is "need no treatment"."""
 _TURN = re.compile(r"\b(?:than|as|before|after|into|from|follows?|causes?)\b")
 _LEAST = 2
 """A paraphrase shares at least so many content words with its passage."""
@@ -76,8 +78,9 @@ def _severities(text: str) -> set[str]:
 def _denied(text: str) -> set[str]:
     """The stems that a text denies: the content word behind each denial."""
     out = set()
-    for match in _DENIAL.finditer(text.lower()):
-        behind = [one for one in content_stems(text.lower()[match.end() :]) if not _DENIAL.fullmatch(one)]
+    said = _DENIED_VERB.sub(r"\1 no ", text.lower())
+    for match in _DENIAL.finditer(said):
+        behind = [one for one in content_stems(said[match.end() :]) if not _DENIAL.fullmatch(one)]
         out.update(behind[:1])
     return out
 

@@ -66,6 +66,11 @@ def test_clinical_words_stay(text: str) -> None:
     assert redact(text, None, DETECTOR).text == text
 
 
+def test_a_bare_number_is_left_to_the_patterns() -> None:
+    for text in ("The lung area in image 3 is 17206.38 mm², by pixels of the mask [M3].", "It is 90210 in all of it."):
+        assert name_tagger().spans(text) == []
+
+
 def test_a_text_of_one_word_is_not_judged() -> None:
     assert name_tagger().spans("Thandeka") == []
     assert name_tagger().spans("42") == []
