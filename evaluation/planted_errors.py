@@ -27,7 +27,7 @@ from overread.records import Claim
 Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
 FILES: dict[Half, tuple[str, ...]] = {
-    "developing": ("developing", "developing_more", "developing_third", "developing_fourth"),
+    "developing": ("developing", "developing_more", "developing_third", "developing_fourth", "developing_fifth"),
     "reporting": ("reporting",),
 }
 PER_KIND = 60
