@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 import yaml
@@ -20,6 +21,8 @@ _ENDINGS = (
     ("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ied", "y"), ("ing", ""), ("ing", "e"), ("ly", ""),
     ("ally", ""), ("bly", "ble"), ("ily", "y"),
 )  # fmt: skip
+KIN = 0.65
+"""The share of the longer of two kindred words that both begin with."""
 _MARKER = re.compile(r"\[[A-Z_]+\]")
 
 
@@ -41,13 +44,24 @@ def foreign_words(said: str, evidence: str, images: Iterable[str], lists: Iterab
 
 
 def foreign_to_passage(said: str, passage: str) -> list[str]:
-    """The words of a sentence that are neither in the passage, nor a synonym of one there, nor mere framing."""
+    """The words of a sentence that are neither in the passage, nor kin or a synonym of one there, nor mere framing."""
     there = {*_words(passage)}
     known = _stems(there) | _framing_of_text()
-    bases = {lemma for word in there for lemma in _lemmas(word)}
+    bases = {lemma for word in there for lemma in _lemmas(word)} | _paraphrase()
     return [
-        word for word in _words(said) if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there))
+        word
+        for word in _words(said)
+        if not (_forms(word) & known or _lemmas(word) & bases or _synonym(word, there) or _kin(word, there))
     ]
+
+
+def _kin(word: str, there: set[str]) -> bool:
+    """Whether a word begins like one of the others and differs in its ending alone: "infected" and "infection"."""
+    return any(_begins_alike(word, one) >= max(5, KIN * max(len(word), len(one))) for one in there)
+
+
+def _begins_alike(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def shared_stems(said: str, passage: str) -> tuple[int, int]:
@@ -117,6 +131,12 @@ def _base_words() -> frozenset[str]:
     """The words of ``data/framing.yaml`` as they stand, but for those that size, count, judge or direct."""
     groups = (words for name, words in _report_words().items() if name not in ("exact", "phrases"))
     return frozenset(_words(" ".join(groups))) - frozenset(_words(_lists()["never"]))
+
+
+@lru_cache(maxsize=1)
+def _paraphrase() -> frozenset[str]:
+    """The words a paraphrase may add, and those of ``data/framing.yaml``."""
+    return frozenset(_words(_lists()["paraphrase"])) | _base_words()
 
 
 @lru_cache(maxsize=1)
