@@ -22,6 +22,7 @@ from serve.chat.headers import KeepToItself
 from serve.chat.server import LOOPBACK, add_page
 from serve.errors import ApiError, ArgumentsError
 from serve.keys import Keys, keys_file
+from serve.mcp.mounting import mount_mcp
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ Mount = Callable[[FastAPI, Service], AbstractAsyncContextManager[None]]
 Its routes know who asks by ``owner_of(request)``, and use the service's assistant, studies and admission.
 """
 
-MOUNTS: tuple[Mount, ...] = ()
+MOUNTS: tuple[Mount, ...] = (mount_mcp,)
 """The interfaces beside OpenAI's, such as MCP and A2A."""
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from agent.engines.server import served_model
 from agent.errors import EngineError
 from agent.parts import Parts
 from overread.errors import OverreadError
@@ -66,6 +65,8 @@ class Readiness:
         return ready, {**self.conditions, "llm": self.llm}
 
     async def _reach(self) -> Condition:
+        from agent.engines.server import served_model
+
         unnamed = self._settings.model_copy(update={"llm_model": None, "llm_first_token_s": LLM_WAIT_S})
         try:
             await asyncio.wait_for(served_model(unnamed), LLM_WAIT_S)

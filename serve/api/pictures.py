@@ -1,15 +1,36 @@
-"""The pictures of images that were looked at, as PNG, for whom they belong to."""
+"""Studies and the pictures of images that were looked at, as PNG, for whom they belong to."""
 
 import io
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve.api.service import Service
 from serve.errors import ApiError, NoStudyError
+from serve.studies import PREFIX, StoredStudy
 
 _ARTIFACT = re.compile(r"A[0-9]{1,6}")
+
+
+def told_of(service: Service, stored: StoredStudy) -> dict[str, Any]:
+    """What is told of a stored study."""
+    return {
+        "id": stored.id,
+        "object": "study",
+        "reference": f"{PREFIX}{stored.id}",
+        "bytes": stored.bytes,
+        "created": int(stored.created),
+        "expires": int(stored.expires),
+        "looks": [_looked(service, study_id) for study_id in service.looks.at({stored.id})],
+    }
+
+
+def _looked(service: Service, study_id: str) -> dict[str, Any]:
+    """The pictures of one run, as far as they are still kept."""
+    hrefs = {name: f"/v1/studies/{study_id}/artifacts/{name}.png" for name in names_of(service, study_id)}
+    return {"study_id": study_id, "artifacts": hrefs}
 
 
 def look_at(service: Service, owner: str, study_id: str) -> str:

@@ -9,10 +9,9 @@ from starlette.datastructures import UploadFile
 
 from overread.settings import Settings
 from serve.api.completions import unless_gone
-from serve.api.pictures import look_at, names_of, png_of
-from serve.api.service import Service, owner_of, service_of
+from serve.api.pictures import look_at, png_of, told_of
+from serve.api.service import owner_of, service_of
 from serve.errors import ApiError, NoStudyError
-from serve.studies import PREFIX, StoredStudy
 
 _FORM = {
     "requestBody": {
@@ -82,25 +81,6 @@ async def study(request: Request, study_id: str) -> dict[str, Any]:
     """What is known of a study, and which pictures there are of it."""
     service, owner = service_of(request), owner_of(request)
     return told_of(service, await asyncio.to_thread(service.studies.get, owner, study_id))
-
-
-def told_of(service: Service, stored: StoredStudy) -> dict[str, Any]:
-    """What is told of a stored study."""
-    return {
-        "id": stored.id,
-        "object": "study",
-        "reference": f"{PREFIX}{stored.id}",
-        "bytes": stored.bytes,
-        "created": int(stored.created),
-        "expires": int(stored.expires),
-        "looks": [_looked(service, study_id) for study_id in service.looks.at({stored.id})],
-    }
-
-
-def _looked(service: Service, study_id: str) -> dict[str, Any]:
-    """The pictures of one run, as far as they are still kept."""
-    hrefs = {name: f"/v1/studies/{study_id}/artifacts/{name}.png" for name in names_of(service, study_id)}
-    return {"study_id": study_id, "artifacts": hrefs}
 
 
 @router.get("/v1/studies/{study_id}/artifacts/{name}.png", response_class=Response)

@@ -16,6 +16,7 @@ from serve.cli import (
     doctor,
     index,
     keys,
+    mcp,
     models,
     redact,
     segment,
@@ -62,6 +63,7 @@ app.command("batch", epilog=batch.EXAMPLES)(batch.batch)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("mcp", epilog=mcp.EXAMPLES)(mcp.mcp)
 app.command("redact", epilog=redact.EXAMPLES)(redact.redact)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)
