@@ -12,6 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from overread import __version__
 from overread.settings import Settings
+from serve.a2a.mounting import mount_a2a
 from serve.api import completions, health, uploads
 from serve.api.access import Access
 from serve.api.bounded import Bounded
@@ -35,7 +36,7 @@ Mount = Callable[[FastAPI, Service], AbstractAsyncContextManager[None]]
 Its routes know who asks by ``owner_of(request)``, and use the service's assistant, studies and admission.
 """
 
-MOUNTS: tuple[Mount, ...] = (mount_mcp,)
+MOUNTS: tuple[Mount, ...] = (mount_mcp, mount_a2a)
 """The interfaces beside OpenAI's, such as MCP and A2A."""
 
 

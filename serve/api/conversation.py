@@ -49,7 +49,7 @@ class Conversation:
         request = Request(
             question=last.text,
             images=tuple(path for path, _ in found),
-            context=_context(own),
+            context=context_of(own),
             frame=own.frame,
             prior=prior[0] if prior else None,
             history=tuple(_turn(message) for message in before if message.text),
@@ -92,7 +92,8 @@ def _turn(message: Message) -> Turn:
     return Turn("assistant" if message.role == "assistant" else "user", message.text)
 
 
-def _context(own: Extension) -> Context:
+def context_of(own: Extension) -> Context:
+    """What is known of the patient and the view. Raises ``ApiError`` that names what is allowed."""
     try:
         return read_context([f"{name}={value}" for name, value in own.context.items()])
     except ArgumentsError as error:
