@@ -35,6 +35,8 @@ Examples:
 
   overread chat
 
+  overread mcp (an MCP server for other agents; over HTTP: overread serve)
+
   overread doctor
 """
 
