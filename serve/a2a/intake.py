@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from a2a.helpers.proto_helpers import get_data_parts
 from a2a.server.agent_execution import RequestContext, SimpleRequestContextBuilder
 from a2a.server.context import ServerCallContext
 from a2a.types.a2a_pb2 import Message, Part, SendMessageRequest, Task
 from a2a.utils.errors import InvalidParamsError
-from google.protobuf.json_format import MessageToDict
 from pydantic import Field, ValidationError
 
 from overread.errors import OverreadError
@@ -115,7 +115,7 @@ def _reference(given: str) -> str:
 
 def _options(part: Part) -> Options:
     try:
-        return Options.model_validate(MessageToDict(part.data))
+        return Options.model_validate(get_data_parts([part])[0])
     except ValidationError as error:
         path, words = first_fault(error, frozenset(Options.model_fields))
         raise ArgumentsError(f"{'.'.join(path) or 'the data part'} {words}; see docs/agents.md") from None

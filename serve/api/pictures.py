@@ -11,6 +11,7 @@ from serve.api.service import Service
 from serve.errors import ApiError, NoStudyError
 from serve.studies import PREFIX, StoredStudy
 
+_SMALLEST = 64
 _ARTIFACT = re.compile(r"A[0-9]{1,6}")
 
 
@@ -55,8 +56,8 @@ def names_of(service: Service, study_id: str) -> list[str]:
     return ["image", "overlay", *service.assistant.drawn(study_id)]
 
 
-def png_of(service: Service, study_id: str, name: str) -> bytes | None:
-    """One picture of a look, or ``None`` when it is not kept."""
+def png_of(service: Service, study_id: str, name: str, largest: int | None = None) -> bytes | None:
+    """One picture of a look, or ``None`` when it is not kept. One of more than ``largest`` bytes is made smaller."""
     if name == "image":
         pixels = service.assistant.picture(study_id)
     elif name == "overlay":
@@ -64,7 +65,7 @@ def png_of(service: Service, study_id: str, name: str) -> bytes | None:
     else:
         drawn = service.assistant.drawn(study_id).get(name) if _ARTIFACT.fullmatch(name) else None
         pixels = None if drawn is None else shades(drawn.pixels)
-    return None if pixels is None else png(pixels)
+    return None if pixels is None else png(pixels, largest)
 
 
 def shades(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -74,10 +75,18 @@ def shades(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Pixels, uint8 ``(H, W)`` or ``(H, W, 3)``, as the bytes of a PNG."""
+def png(pixels: NDArray[np.uint8], largest: int | None = None) -> bytes:
+    """Pixels, uint8 ``(H, W)`` or ``(H, W, 3)``, as the bytes of a PNG, scaled down to at most ``largest``."""
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    while True:
+        buffer = io.BytesIO()
+        image.save(buffer, format="PNG")
+        if largest is None or buffer.tell() <= largest or max(image.size) <= _SMALLEST:
+            return buffer.getvalue()
+        # Bytes grow with the area, and a little faster: noise is what does not shrink.
+        scale = 0.9 * (largest / buffer.tell()) ** 0.5
+        image = image.resize(
+            (max(1, int(image.width * scale)), max(1, int(image.height * scale))), Image.Resampling.BOX
+        )

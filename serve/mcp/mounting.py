@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serve.api.jsonrpc import without_input
 from serve.api.service import Service
-from serve.mcp.quiet import QuietServer
+from serve.mcp.quiet import OWN, QuietServer
 from serve.mcp.server import build_server
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def _clean(body: bytes, status: int) -> bytes:
     told = told if isinstance(told, dict) else {"jsonrpc": "2.0", "id": None}
     error = told.get("error")
     error = error if isinstance(error, dict) else {"code": -32600}
+    if error.get("data") == OWN:
+        return body
     clean: dict[str, Any] = without_input(error, ("supported", "requested"))
     data = clean.get("data", {})
     if not _VERSION.fullmatch(str(data.get("requested", "2026-01-01"))):

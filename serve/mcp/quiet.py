@@ -19,12 +19,15 @@ from serve.api.jsonrpc import told_of
 
 Reader = Callable[[Context[Any, Any]], Awaitable[str]]
 
+OWN = {"told": True}
+"""The data of an error whose message was made here, and holds nothing that was sent."""
+
 
 class ToldError(MCPError):
-    """A failure with a message of our own, which is told as it is."""
+    """A failure with a message of our own, which is told as it is: its data say so."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(code=INVALID_PARAMS, message=message)
+        super().__init__(code=INVALID_PARAMS, message=message, data=OWN)
 
 
 class QuietServer(MCPServer[Any]):

@@ -12,6 +12,8 @@ from serve.mcp.calls import Calls, Ctx
 from serve.mcp.kept import Kept
 from serve.mcp.quiet import QuietServer, ToldError
 
+LARGEST_PICTURE = 700_000
+"""Most bytes of a picture: with them as text, a message stays under the 1 MiB that clients take by default."""
 GONE = "no such picture; the last ones looked at are kept, so ask about the image again"
 
 
@@ -64,7 +66,7 @@ class Resources:
             looked_at = await asyncio.to_thread(look_at, service, self._calls.owner(ctx), study_id)
         except OverreadError as error:
             raise ToldError(str(error)) from None
-        found = await asyncio.to_thread(png_of, service, looked_at, name)
+        found = await asyncio.to_thread(png_of, service, looked_at, name, LARGEST_PICTURE)
         if found is None:
             raise ToldError(GONE)
         return found
