@@ -234,13 +234,21 @@ async def test_a_task_is_cancelled(api: Any, alice: Client) -> None:
     api.wait_until("overread_requests_in_flight 0.0")
 
 
-async def test_who_left_finds_the_task_again(api: Any) -> None:
-    async for client in connected(api, api.alice, polling=True):
-        (begun,) = [one async for one in client.send_message(request(Part(text="What is pneumonia?"), at_once=True))]
-        again = [one async for one in client.subscribe(SubscribeToTaskRequest(id=begun.task.id))]
-        assert again[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
-        kept = await client.get_task(GetTaskRequest(id=begun.task.id))
-        assert kept.status.state == TaskState.TASK_STATE_COMPLETED
+async def test_who_left_finds_the_task_again(api: Any, alice: Client) -> None:
+    async for client in connected(api, api.alice, streaming=False, polling=True):
+        asked = request(Part(text="What is pneumonia? " * 300), at_once=True)
+        (begun,) = [one async for one in client.send_message(asked)]
+        assert begun.task.status.state in (TaskState.TASK_STATE_SUBMITTED, WORKING)
+        states = []
+        async for one in alice.subscribe(SubscribeToTaskRequest(id=begun.task.id)):
+            if one.HasField("task"):
+                assert one.task.id == begun.task.id
+                await client.cancel_task(CancelTaskRequest(id=begun.task.id))
+            if one.HasField("status_update"):
+                states.append(one.status_update.status.state)
+        assert states[-1] == TaskState.TASK_STATE_CANCELED
+        kept = await alice.get_task(GetTaskRequest(id=begun.task.id))
+        assert kept.status.state == TaskState.TASK_STATE_CANCELED
 
 
 def test_the_log_holds_nothing_that_was_sent(api: Any) -> None:
