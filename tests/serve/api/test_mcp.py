@@ -23,6 +23,7 @@ from pydicom.data import get_testdata_file
 from agent.looking import Identified
 from serve.answers import Analysis, Answer
 from serve.mcp import results
+from serve.mcp.resources import LARGEST_PICTURE
 from serve.mcp.tools import described
 
 RETINA = Path(skimage.__file__).parent / "data/retina.jpg"
@@ -177,7 +178,9 @@ def test_each_tool_answers_in_its_schema(alice: Caller, retina: str, slice_: str
     assert mask.shape == (1411, 1411)
     assert int((mask == 255).sum()) == found["segment"].area_px
     overlay = next(uri for uri in answer.pictures if uri.endswith("overlay.png"))
-    assert Image.open(io.BytesIO(alice.read(overlay))).size[0] >= 1000
+    picture = alice.read(overlay)
+    assert len(picture) <= LARGEST_PICTURE
+    assert Image.open(io.BytesIO(picture)).size[0] >= 500
     clean = alice.read(found["redact_dicom"].file)
     assert len(clean) == found["redact_dicom"].bytes
     assert b"Zebulon" not in clean
