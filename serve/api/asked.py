@@ -1,5 +1,7 @@
 """What one caller asks, and the events of the answer."""
 
+import asyncio
+import importlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,8 +24,15 @@ class Asked:
         return bool(self.request.images or self.request.prior)
 
 
+def load() -> None:
+    """Import what a run needs. It takes seconds the first time, so it is not done in the event loop."""
+    for name in ("agent.graph", "agent.engines.server"):
+        importlib.import_module(name)
+
+
 async def events_of(service: Service, owner: str, asked: Asked) -> AsyncGenerator[Event, None]:
     """The run's events, while it is noted whose the images are that it looks at."""
+    await asyncio.to_thread(load)
     handles = iter(asked.handles)
     async with aclosing(service.assistant.ask(asked.request)) as events:
         async for event in events:

@@ -11,6 +11,7 @@ from agent.errors import EngineError
 from agent.parts import Parts
 from overread.errors import OverreadError
 from overread.settings import Settings
+from serve.api.asked import load
 from serve.api.service import service_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Readiness:
 
     def warm(self) -> None:
         """Load what every answer needs, and note what does not work. Blocks."""
+        load()
         loads: dict[str, tuple[Callable[[], Any], ...]] = {
             "identity": (self._parts.detector,),
             "models": (self._parts.identifier, self._parts.registry),
