@@ -31,18 +31,20 @@ def find_passages(
 def search_knowledge(parts: Parts, query: str, domain: str | None = None, k: int = 4) -> list[Passage]:
     """The same for who asks nothing but this, with evidence ids S1, S2 …
 
-    The query is redacted first, as any question is, and no passage gives back what was identity in it.
+    Identity is left out of the query before anything is searched, and no passage gives it back.
     Raises ``DetectorError`` when the identity detector fails.
     """
     from guardrails.phi.identity import KINDS, Identity
     from guardrails.phi.text import redact
 
-    identity = Identity()
-    said = redact(query.strip(), identity, parts.detector())
-    for span in said.spans:
+    identity, asked, at = Identity(), "", 0
+    query = query.strip()
+    for span in parts.detector().spans(query):
         if span.kind in KINDS:
-            identity.add(query.strip()[span.start : span.end], span.kind)
-    found = [one.passage for one in find_passages(parts, said.text, domain, k=k) if one.passage.text]
+            identity.add(query[span.start : span.end], span.kind)
+        asked, at = f"{asked}{query[at : span.start]} ", span.end
+    asked = f"{asked}{query[at:]}".strip()
+    found = [one.passage for one in find_passages(parts, asked, domain, k=k) if one.passage.text]
     return [
         passage.model_copy(
             update={"id": f"S{number}", **{name: redact(getattr(passage, name), identity).text for name in SOURCE_TEXT}}
