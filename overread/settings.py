@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that is listened on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that is listened on.")
     api_keys: Path | None = Field(None, description="File of API keys, hashed; unset: keys.json in the state folder.")
+    public_url: str | None = Field(None, description="Address that clients reach this server at; unset: as they ask.")
     allowed_hosts: tuple[str, ...] = Field((), description="Host names that are answered to, besides loopback's.")
     allowed_origins: tuple[str, ...] = Field((), description="Origins of other sites whose pages may call the API.")
     api_body_bytes: int = Field(64 * 2**20, gt=0, description="Largest body of a request but an upload, in bytes.")

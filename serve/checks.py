@@ -14,7 +14,7 @@ from overread.records import Record
 from overread.settings import Settings
 
 PACKAGES = ("overread", "torch", "open-clip-torch", "langgraph", "langchain-core", "pydicom", "presidio-analyzer",
-            "faiss-cpu", "gradio")  # fmt: skip
+            "faiss-cpu", "gradio", "mcp", "a2a-sdk")  # fmt: skip
 SERVER_WAIT_S = 2.0
 MIN_MEMORY_GIB = 3.0
 MIN_DISK_GIB = 1.0

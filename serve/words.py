@@ -9,13 +9,16 @@ import yaml
 
 from overread.domains import words_for
 from overread.events import (
+    BaseEvent,
     DeltaEvent,
     DomainEvent,
     DoneEvent,
     EngineEvent,
+    PassageEvent,
     RefusalEvent,
     StudyEvent,
     ToolResultEvent,
+    ToolStartEvent,
     WithheldEvent,
 )
 from overread.records import Contents, Context, Finding, Measurement, Privacy
@@ -150,6 +153,28 @@ def repeats(delta: DeltaEvent, refusals: Sequence[RefusalEvent]) -> bool:
     said = delta.text.strip()
     told = {" ".join(part for part in (event.message, event.next_step) if part) for event in refusals}
     return bool(said) and said in told
+
+
+def progress_line(event: BaseEvent) -> str | None:
+    """What goes on, in a line for who waits: an image read, a tool at work. ``None`` where that is no news."""
+    said = phrases()["progress"]
+    if isinstance(event, StudyEvent):
+        return f"{said['study']}: {', '.join(study_facts(event))}"
+    if isinstance(event, DomainEvent):
+        return f"{said['domain']}: {domain_line(event)}"
+    if isinstance(event, ToolStartEvent):
+        return f"{said['tool']}: {event.tool}"
+    if isinstance(event, ToolResultEvent):
+        return f"{event.tool}: {tool_outcome(event)}"
+    if isinstance(event, PassageEvent):
+        return f"{said['passage']}: {event.title}"
+    if isinstance(event, RefusalEvent):
+        return f"{refusal_title(event)}. {event.message}"
+    if isinstance(event, WithheldEvent):
+        return withheld_line(event)
+    if isinstance(event, EngineEvent):
+        return f"{said['engine']}: {engine_line(event)}"
+    return None
 
 
 def engine_line(event: EngineEvent) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.question import understand
 from agent.run import Run, emitter
+from agent.searching import find_passages
 from agent.state import Numbering, ThreadState, in_focus, passages_of
 from overread.events import PassageEvent, WithheldEvent
 from overread.records import Passage
@@ -34,21 +35,21 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
     run.account.index = base.checksum
-    hits = await asyncio.to_thread(
-        base.search,
+    found = await asyncio.to_thread(
+        find_passages,
+        run.parts,
         _query(state),
-        domain=images[0].domain if images else None,
-        findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
-        k=_wanted(state, with_image=bool(images)),
+        images[0].domain if images else None,
+        tuple(dict.fromkeys(seen.finding.label for seen in findings)),
+        _wanted(state, with_image=bool(images)),
     )
-    disarmed = await asyncio.to_thread(run.parts.passages().disarm, [hit.text for hit in hits])
     new: list[Passage] = []
-    for hit, clean in zip(hits, disarmed, strict=True):
-        if clean.removed:
+    for one in found:
+        if one.disarmed:
             emitter(runtime)(WithheldEvent(stage="input", reason="injection"))
-        if not clean.text:
+        if not one.passage.text:
             continue
-        passage = hit.passage("").model_copy(update={"text": clean.text})
+        passage = one.passage
         again = next((p for p in known if p.text == passage.text and p.title == passage.title), None)
         new.append(passage.model_copy(update={"id": again.id if again else numbering.next("S")}))
         emitter(runtime)(PassageEvent.model_validate(new[-1].model_dump()))

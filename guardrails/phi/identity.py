@@ -16,7 +16,8 @@ from guardrails.phi.dates import date_pattern, read_date
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
 
-_KINDS = ("name", "id", "uid", "date", "phone", "email", "place", "facility", "account")
+KINDS = ("name", "id", "uid", "date", "phone", "email", "place", "facility", "account")
+"""What kinds of identifiers there are."""
 _GAP = 3
 """Most separators between two letters or digits of one value, as in ``Doe,  J``."""
 _KEY = 3
@@ -61,8 +62,8 @@ class Identity:
         """Take a value into the list. ``kind`` is ``name``, ``id``, ``uid``, ``date``, ``phone``, ``email``,
         ``place``, ``facility`` or ``account``. Empty, short and purely clinical values are left out.
         """
-        if kind not in _KINDS:
-            raise ValueError(f"no kind of identifier is called {kind!r}; use one of: {', '.join(_KINDS)}")
+        if kind not in KINDS:
+            raise ValueError(f"no kind of identifier is called {kind!r}; use one of: {', '.join(KINDS)}")
         before = len(self._forms) + len(self._dates)
         if kind == "date":
             self._add_date(value)

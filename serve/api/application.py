@@ -10,23 +10,20 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from agent.parts import Parts
 from overread import __version__
 from overread.settings import Settings
+from serve.a2a.mounting import mount_a2a
 from serve.api import completions, health, uploads
 from serve.api.access import Access
-from serve.api.admission import Admission
 from serve.api.bounded import Bounded
 from serve.api.failures import add_failures
-from serve.api.health import Readiness
 from serve.api.logs import Watched
-from serve.api.metrics import MeasuredAssistant, Metrics
-from serve.api.service import Looks, Service
+from serve.api.service import Service
 from serve.chat.headers import KeepToItself
 from serve.chat.server import LOOPBACK, add_page
 from serve.errors import ApiError, ArgumentsError
 from serve.keys import Keys, keys_file
-from serve.studies import Studies
+from serve.mcp.mounting import mount_mcp
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ Mount = Callable[[FastAPI, Service], AbstractAsyncContextManager[None]]
 Its routes know who asks by ``owner_of(request)``, and use the service's assistant, studies and admission.
 """
 
-MOUNTS: tuple[Mount, ...] = ()
+MOUNTS: tuple[Mount, ...] = (mount_mcp, mount_a2a)
 """The interfaces beside OpenAI's, such as MCP and A2A."""
 
 
@@ -48,25 +45,12 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
 
     Raises ``ArgumentsError`` when ``host`` is not loopback's and there are no API keys.
     """
-    keys = Keys(keys_file(settings))
     local = host in LOOPBACK
-    if not local and not keys.all():
+    if not local and not Keys(keys_file(settings)).all():
         raise ArgumentsError(
             "there are no API keys, so only loopback is served; make one with: overread keys add LABEL"
         )
-    metrics = Metrics()
-    parts = Parts(settings)
-    service = Service(
-        settings=settings,
-        folder=folder,
-        keys=keys,
-        studies=Studies(settings),
-        looks=Looks(),
-        metrics=metrics,
-        admission=Admission(settings, metrics),
-        readiness=Readiness(settings, parts),
-        assistant=MeasuredAssistant(settings, metrics, parts),
-    )
+    service = Service.of(settings, folder)
     contexts: list[AbstractAsyncContextManager[None]] = []
 
     @asynccontextmanager

@@ -152,15 +152,18 @@ def read_body(data: bytes) -> ChatBody:
     return body
 
 
-def _fault(error: ValidationError) -> ApiError:
-    """The first fault. Only names of our own fields are told: one that was sent may hold anything."""
+def first_fault(error: ValidationError, known: frozenset[str]) -> tuple[list[str], str]:
+    """Where the first fault is, and what it is in words. Only ``known`` names are told: others may hold anything."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    known = _names()
     path = [str(step) for step in first["loc"] if isinstance(step, int) or step in known]
+    return path, _WORDS.get(str(first["type"]), "has a value that does not fit")
+
+
+def _fault(error: ValidationError) -> ApiError:
+    path, words = first_fault(error, _names())
     where = ".".join(path)
     if path[:1] == ["messages"] and "tool_calls" in path:
         return ApiError(400, "unsupported_parameter", "tool calls are not taken; leave tool_calls out", where)
-    words = _WORDS.get(str(first["type"]), "has a value that does not fit")
     return ApiError(400, "invalid_value", f"{where or 'the body'} {words}; see docs/serving.md", where or None)
 
 

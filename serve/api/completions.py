@@ -3,21 +3,21 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.requests import ClientDisconnect
 
-from overread.events import ErrorEvent, Event, RefusalEvent, StudyEvent
+from overread.events import ErrorEvent, Event
+from serve.api.asked import events_of
 from serve.api.body import MODEL, ChatBody, read_body
-from serve.api.conversation import Asked, Conversation
+from serve.api.conversation import Conversation
 from serve.api.reply import Json, Reply
-from serve.api.running import Running
-from serve.api.service import Look, Service, owner_of, service_of
+from serve.api.running import Running, unless
+from serve.api.service import owner_of, service_of
 from serve.api.stream import EventSource
 from serve.errors import ApiError
 
@@ -60,9 +60,8 @@ async def completions(request: Request) -> Response:
         conversation = Conversation(owner, service.studies, service.settings, Path(folder))
         asked = await asyncio.to_thread(conversation.read, body)
         reply = Reply(body.stops)
-        with_images = bool(asked.request.images or asked.request.prior)
-        await unless_gone(request, stack.enter_async_context(service.admission.turn(with_images)))
-        run = await stack.enter_async_context(Running(_events(service, owner, asked)))
+        await unless_gone(request, stack.enter_async_context(service.admission.turn(asked.with_images)))
+        run = await stack.enter_async_context(Running(events_of(service, owner, asked)))
         if not body.stream:
             return await unless_gone(request, _whole(run, reply))
         # The status line waits for the first event: a run that fails at once is an HTTP error.
@@ -80,34 +79,12 @@ async def completions(request: Request) -> Response:
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """The result of some work, which is cancelled when the client leaves. Raises ``ClientDisconnect`` then."""
-    task = asyncio.ensure_future(work)
-    left = asyncio.create_task(_left(request))
-    try:
-        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        for one in (task, left):
-            one.cancel()
-        await asyncio.wait({task, left})
+    return await unless(_left(request), work)
 
 
 async def _left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _events(service: Service, owner: str, asked: Asked) -> AsyncGenerator[Event, None]:
-    """The run's events, while it is noted whose the images are that it looks at."""
-    handles = iter(asked.handles)
-    async with aclosing(service.assistant.ask(asked.request)) as events:
-        async for event in events:
-            if isinstance(event, StudyEvent):
-                service.looks.note(event.study_id, Look(owner, next(handles)))
-            elif isinstance(event, RefusalEvent) and event.reason == "unreadable_input" and event.study_id is None:
-                next(handles, None)
-            yield event
 
 
 async def _whole(run: Running, reply: Reply) -> Response:

@@ -3,12 +3,12 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent.request import Request, Turn
 from overread.records import Context
 from overread.settings import Settings
+from serve.api.asked import Asked
 from serve.api.body import ChatBody, Extension, Message
 from serve.arguments import read_context
 from serve.errors import ApiError, ArgumentsError
@@ -17,14 +17,6 @@ from serve.studies import PREFIX, Studies
 
 MOST_IMAGES = 20
 _DATA = re.compile(r"data:[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}(?:;[A-Za-z0-9.=+-]{1,64}){0,3};base64,")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request, and for each of its images (the prior last) the handle it was named by, if by one."""
-
-    request: Request
-    handles: tuple[str | None, ...]
 
 
 class Conversation:
@@ -57,7 +49,7 @@ class Conversation:
         request = Request(
             question=last.text,
             images=tuple(path for path, _ in found),
-            context=_context(own),
+            context=context_of(own),
             frame=own.frame,
             prior=prior[0] if prior else None,
             history=tuple(_turn(message) for message in before if message.text),
@@ -100,7 +92,8 @@ def _turn(message: Message) -> Turn:
     return Turn("assistant" if message.role == "assistant" else "user", message.text)
 
 
-def _context(own: Extension) -> Context:
+def context_of(own: Extension) -> Context:
+    """What is known of the patient and the view. Raises ``ApiError`` that names what is allowed."""
     try:
         return read_context([f"{name}={value}" for name, value in own.context.items()])
     except ArgumentsError as error:

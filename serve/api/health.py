@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from agent.engines.server import served_model
 from agent.errors import EngineError
 from agent.parts import Parts
 from overread.errors import OverreadError
 from overread.settings import Settings
+from serve.api.asked import load
 from serve.api.service import service_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Readiness:
 
     def warm(self) -> None:
         """Load what every answer needs, and note what does not work. Blocks."""
+        load()
         loads: dict[str, tuple[Callable[[], Any], ...]] = {
             "identity": (self._parts.detector,),
             "models": (self._parts.identifier, self._parts.registry),
@@ -66,6 +67,8 @@ class Readiness:
         return ready, {**self.conditions, "llm": self.llm}
 
     async def _reach(self) -> Condition:
+        from agent.engines.server import served_model
+
         unnamed = self._settings.model_copy(update={"llm_model": None, "llm_first_token_s": LLM_WAIT_S})
         try:
             await asyncio.wait_for(served_model(unnamed), LLM_WAIT_S)

@@ -1,12 +1,15 @@
 """One run in a task of its own, so that whoever waits for its events may stop waiting, and leaving cancels it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Self
+from typing import Self, TypeVar
+
+from starlette.requests import ClientDisconnect
 
 from overread.events import Event
 
+T = TypeVar("T")
 AHEAD = 64
 """Most events that wait for a client that reads slowly."""
 
@@ -46,3 +49,17 @@ class Running:
                 self._queue.put_nowait(None)
             elif not asyncio.current_task().cancelling():  # type: ignore[union-attr]
                 await self._queue.put(None)
+
+
+async def unless(left: Awaitable[object], work: Awaitable[T]) -> T:
+    """The result of some work, which is cancelled when ``left`` comes first. Raises ``ClientDisconnect`` then."""
+    task, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left)
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        for one in (task, leaving):
+            one.cancel()
+        await asyncio.wait({task, leaving})

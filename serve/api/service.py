@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from overread.settings import Settings
 from serve.errors import NoStudyError
-from serve.keys import Keys
+from serve.keys import Keys, keys_file
 from serve.studies import Studies
 
 if TYPE_CHECKING:
@@ -69,6 +69,27 @@ class Service:
     admission: "Admission"
     readiness: "Readiness"
     assistant: "MeasuredAssistant"
+
+    @classmethod
+    def of(cls, settings: Settings, folder: Path) -> "Service":
+        """The parts that these settings name, none of them loaded yet."""
+        from agent.parts import Parts
+        from serve.api.admission import Admission
+        from serve.api.health import Readiness
+        from serve.api.metrics import MeasuredAssistant, Metrics
+
+        metrics, parts = Metrics(), Parts(settings)
+        return cls(
+            settings=settings,
+            folder=folder,
+            keys=Keys(keys_file(settings)),
+            studies=Studies(settings),
+            looks=Looks(),
+            metrics=metrics,
+            admission=Admission(settings, metrics),
+            readiness=Readiness(settings, parts),
+            assistant=MeasuredAssistant(settings, metrics, parts),
+        )
 
     def forget(self, handles: "set[str]") -> None:
         """Drop the pictures that were made of studies which are deleted."""

@@ -1,23 +1,18 @@
 """``/v1/studies``: upload, list, look at, fetch pictures of, delete."""
 
 import asyncio
-import io
-import re
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from numpy.typing import NDArray
 from starlette.datastructures import UploadFile
 
 from overread.settings import Settings
 from serve.api.completions import unless_gone
-from serve.api.service import Service, owner_of, service_of
+from serve.api.pictures import look_at, png_of, told_of
+from serve.api.service import owner_of, service_of
 from serve.errors import ApiError, NoStudyError
-from serve.studies import PREFIX, StoredStudy
 
-_ARTIFACT = re.compile(r"A[0-9]{1,6}")
 _FORM = {
     "requestBody": {
         "required": True,
@@ -54,7 +49,7 @@ async def upload(request: Request) -> dict[str, Any]:
     except BaseException:
         await asyncio.to_thread(service.studies.remove, owner, study_id)
         raise
-    return {**_told(service, service.studies.get(owner, study_id)), **seen}
+    return {**told_of(service, service.studies.get(owner, study_id)), **seen}
 
 
 def _look(path: Any, settings: Settings) -> dict[str, Any]:
@@ -78,34 +73,14 @@ async def studies(request: Request) -> dict[str, Any]:
     """The caller's studies, the oldest first."""
     service = service_of(request)
     found = await asyncio.to_thread(service.studies.of, owner_of(request))
-    return {"object": "list", "data": [_told(service, stored) for stored in found]}
+    return {"object": "list", "data": [told_of(service, stored) for stored in found]}
 
 
 @router.get("/v1/studies/{study_id}")
 async def study(request: Request, study_id: str) -> dict[str, Any]:
     """What is known of a study, and which pictures there are of it."""
     service, owner = service_of(request), owner_of(request)
-    return _told(service, await asyncio.to_thread(service.studies.get, owner, study_id))
-
-
-def _told(service: Service, stored: StoredStudy) -> dict[str, Any]:
-    return {
-        "id": stored.id,
-        "object": "study",
-        "reference": f"{PREFIX}{stored.id}",
-        "bytes": stored.bytes,
-        "created": int(stored.created),
-        "expires": int(stored.expires),
-        "looks": [_pictures(service, look) for look in service.looks.at({stored.id})],
-    }
-
-
-def _pictures(service: Service, study_id: str) -> dict[str, Any]:
-    """The pictures of one run, as far as they are still kept."""
-    kept = service.assistant.picture(study_id) is not None
-    names = ["image", "overlay", *service.assistant.drawn(study_id)] if kept else []
-    hrefs = {name: f"/v1/studies/{study_id}/artifacts/{name}.png" for name in names}
-    return {"study_id": study_id, "artifacts": hrefs}
+    return told_of(service, await asyncio.to_thread(service.studies.get, owner, study_id))
 
 
 @router.get("/v1/studies/{study_id}/artifacts/{name}.png", response_class=Response)
@@ -115,49 +90,12 @@ async def artifact(request: Request, study_id: str, name: str) -> Response:
     ``study_id`` is the one in the events, or a handle: then it is the last run about it that is meant.
     """
     service, owner = service_of(request), owner_of(request)
-    looked_at = await asyncio.to_thread(_look_at, service, owner, study_id)
-    picture = await asyncio.to_thread(_png, service, looked_at, name)
+    looked_at = await asyncio.to_thread(look_at, service, owner, study_id)
+    picture = await asyncio.to_thread(png_of, service, looked_at, name)
     if picture is None:
         message = "no such picture; the last ones looked at are kept, so ask about the image again"
         raise ApiError(404, "no_such_artifact", message)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, no-store"})
-
-
-def _look_at(service: Service, owner: str, study_id: str) -> str:
-    try:
-        service.looks.of(owner, study_id)
-    except NoStudyError:
-        looks = service.looks.at({service.studies.get(owner, study_id).id})
-        if not looks:
-            raise ApiError(404, "no_such_artifact", "nothing was asked about this study yet") from None
-        return looks[-1]
-    return study_id
-
-
-def _png(service: Service, study_id: str, name: str) -> bytes | None:
-    if name == "image":
-        pixels = service.assistant.picture(study_id)
-    elif name == "overlay":
-        pixels = service.assistant.overlay(study_id)
-    else:
-        drawn = service.assistant.drawn(study_id).get(name) if _ARTIFACT.fullmatch(name) else None
-        pixels = None if drawn is None else _shades(drawn.pixels)
-    return None if pixels is None else _encoded(pixels)
-
-
-def _shades(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """A mask as 0 and 255, a map in [0, 1] as 0 to 255, an overlay as it is."""
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8)
-    return np.rint(np.clip(pixels.astype(np.float32), 0, 1) * 255).astype(np.uint8)
-
-
-def _encoded(pixels: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 @router.delete("/v1/studies/{study_id}")

@@ -16,6 +16,7 @@ from serve.cli import (
     doctor,
     index,
     keys,
+    mcp,
     models,
     redact,
     segment,
@@ -33,6 +34,8 @@ Examples:
   overread ask chest.jpg "Is there a pneumonia?" --context age_band=child
 
   overread chat
+
+  overread mcp (an MCP server for other agents; over HTTP: overread serve)
 
   overread doctor
 """
@@ -62,6 +65,7 @@ app.command("batch", epilog=batch.EXAMPLES)(batch.batch)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("chat", epilog=chat.EXAMPLES)(chat.chat)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("mcp", epilog=mcp.EXAMPLES)(mcp.mcp)
 app.command("redact", epilog=redact.EXAMPLES)(redact.redact)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("segment", epilog=segment.EXAMPLES)(segment.segment)

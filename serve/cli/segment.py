@@ -4,7 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -72,6 +72,7 @@ def segment(
     prompt = read_prompt(box, point or [], auto)
     with own_stdout() as stdout:
         from agent.segmenting import segment_image
+        from serve.outline import outline_of
 
         found = segment_image(image, prompt, frame, model)
         if found.mask is not None:
@@ -80,7 +81,7 @@ def segment(
             write_picture(uncertainty, (found.uncertainty * 255).round().astype("uint8"), "--uncertainty")
         for path, other in zip(others, found.others, strict=False):
             write_picture(path, other.mask.astype("uint8") * 255, "--alternatives")
-        stdout.write((json.dumps(_object(found)) if as_json else _line(found)) + "\n")
+        stdout.write((json.dumps(outline_of(found).model_dump()) if as_json else _line(found)) + "\n")
     raise typer.Exit(os.EX_OK)
 
 
@@ -113,38 +114,6 @@ def read_prompt(box: str | None, points: list[str], auto: bool) -> "Prompt | Non
     if edges is None and not any(one.inside for one in read):
         raise ArgumentsError("at least one --point must be inside the object, or a --box given")
     return Prompt(edges, tuple(read))
-
-
-def _object(found: "Segmentation") -> dict[str, Any]:
-    """What is told of a segmentation, as plain JSON."""
-    area = {one.unit: one.value for one in found.measurements if one.name == "area"}
-    return {
-        "study_id": found.study_id,
-        "modality": found.modality,
-        "frame": found.frame,
-        "size": found.size,
-        "spacing_mm": found.spacing_mm,
-        "domain": {
-            "label": found.domain,
-            "probability": found.probability,
-            "accepted": found.domain is not None,
-            "alternatives": [one.model_dump() for one in found.alternatives],
-        },
-        "refusal": found.refused.model_dump(exclude={"study_id"}) if found.refused else None,
-        "model": found.model.model_dump() if found.model else None,
-        "area_px": int(found.mask.sum()) if found.mask is not None else None,
-        "area_mm2": area.get("mm²"),
-        "measurements": [one.model_dump() for one in found.measurements],
-        "uncertainty": None
-        if found.score is None
-        else {"score": found.score, "do_not_trust": found.distrust, "foretold_overlap": found.quality},
-        "others": [
-            {"box": one.box, "area_px": int(one.mask.sum()), "foretold_overlap": one.quality, "dice_to_first": one.dice}
-            for one in found.others
-        ],
-        "objects": [{"box": one.box, "area_px": one.area_px, "quality": one.quality} for one in found.objects],
-        "timings": found.timings,
-    }
 
 
 def _line(found: "Segmentation") -> str:

@@ -17,7 +17,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.  [default: 8000]")] = None,
 ) -> None:
-    """Serve OpenAI's API, studies, metrics and the chat page until Ctrl-C.
+    """Serve OpenAI's API, studies, MCP, A2A, metrics and the chat page until Ctrl-C.
 
     Without API keys only this machine is served, and everybody on it is let in.
     """
