@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from agent.account import Account
 from agent.errors import RequestError
 from agent.events import EventStream
+from agent.lane import FIRST
 from agent.parts import Parts
 from agent.request import Request
 from agent.run import Run, Shown
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     from agent.evidence import Evidence
+    from agent.graph import CompiledGraph
     from agent.state import ThreadState
     from guardrails.audit import AuditLog
     from guardrails.gate import Gate
@@ -58,6 +60,7 @@ class Assistant:
         self._log = audit_log(self.settings)
         self._threads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shown: OrderedDict[str, tuple[str | None, Shown]] = OrderedDict()
+        self._graphs: dict[bool, CompiledGraph] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,7 +87,7 @@ class Assistant:
         )
         try:
             check(request)
-            await asyncio.to_thread(account.begin)
+            await self.parts.lane.run(FIRST, account.begin)
             turn = self._threads[request.thread] if request.thread else nullcontext()
             async with turn, aclosing(self._events(request, identity, stream, account)) as events:
                 async for event in events:
@@ -108,7 +111,6 @@ class Assistant:
     async def _events(
         self, request: Request, identity: "Identity", stream: EventStream, account: Account
     ) -> AsyncGenerator[Event, None]:
-        from agent.graph import build_graph
         from guardrails.phi.header import HeaderStripper
 
         run = Run(
@@ -123,10 +125,10 @@ class Assistant:
             keep=lambda shown: self._keep(shown, request.thread),
             account=account,
         )
-        state = await asyncio.to_thread(self._first_state, run)
+        state = await self.parts.lane.run(FIRST, self._first_state, run)
         saver = await self._checkpoints() if request.thread else None
         config: Any = {"configurable": {"thread_id": request.thread}} if request.thread else None
-        parts = build_graph(self.settings, saver).astream(
+        parts = self._graph(saver).astream(
             state,
             config,
             context=run,
@@ -136,6 +138,15 @@ class Assistant:
         )
         async for part in parts:
             yield cast("Event", part["data"])
+
+    def _graph(self, saver: "AsyncSqliteSaver | None") -> "CompiledGraph":
+        """The graph, compiled once: what lives in a run is no part of it."""
+        from agent.graph import build_graph
+
+        kept = saver is not None
+        if kept not in self._graphs:
+            self._graphs[kept] = build_graph(self.settings, saver)
+        return self._graphs[kept]
 
     def _first_state(self, run: Run) -> "ThreadState":
         from agent.question import context_in

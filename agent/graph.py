@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
 
+    CompiledGraph = CompiledStateGraph[ThreadState, Run, ThreadState, ThreadState]
+
 
 class Node(Protocol):
     """A step of the graph: takes the state, gives back what it changes."""
@@ -41,9 +43,7 @@ RETRY = RetryPolicy(initial_interval=0.1, max_attempts=2, retry_on=(ConnectionEr
 """For the nodes that send their events only after their work is done, so nothing is sent twice."""
 
 
-def build_graph(
-    settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | None" = None
-) -> "CompiledStateGraph[ThreadState, Run, ThreadState, ThreadState]":
+def build_graph(settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | None" = None) -> "CompiledGraph":
     """The compiled graph. With a checkpointer, a thread's state outlives its runs."""
     graph: StateGraph[ThreadState, Run, ThreadState, ThreadState] = StateGraph(ThreadState, context_schema=Run)
     limit = TimeoutPolicy(run_timeout=settings.node_timeout_s)

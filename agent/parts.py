@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agent.lane import Lane
 from overread.cards import find_cards
 from overread.settings import Settings
 
@@ -31,6 +32,7 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.lane = Lane()
         self._made: dict[str, Any] = {}
         names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge", "reports")
         self._locks = {name: threading.Lock() for name in names}

@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from guardrails.errors import AuditError
 LOG = "audit.jsonl"
 SHORTEST_ID = 8
 """Fewest characters of an id by which an entry is found."""
+
+FRESH_S = 1.0
+"""Seconds for which a log that was found good, or was just written, is taken to be so."""
 
 _WAIT_S = 10.0
 _ID = "sha256:"
@@ -40,15 +44,25 @@ class AuditLog:
         self._folder = folder
         self.path = folder / LOG
         self._key: bytes | None = None
+        self._turn = threading.Lock()
+        self._good = -FRESH_S
 
     def prepare(self) -> None:
-        """Make sure that a run can be written down before it begins. Raises ``AuditError``."""
+        """Make sure that a run can be written down before it begins. Raises ``AuditError``.
+
+        Where many runs begin at once, one of them is asked every ``FRESH_S`` seconds: the lock is then held for most of
+        the time by those that end.
+        """
+        if time.monotonic() - self._good < FRESH_S:
+            return
         with self._locked() as file:
             self._resume(file)
+        self._good = time.monotonic()
 
     def append(self, content: dict[str, Any]) -> str:
         """Write an entry, with the time, and give its id. Raises ``AuditError``."""
         content = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **content}
+        self._good = -FRESH_S
         with self._locked() as file:
             seen = self._resume(file)
             # A torn line gets its end first, so that what follows it stands on a line of its own.
@@ -60,6 +74,7 @@ class AuditLog:
             os.fsync(file)
             end = seen.end + len(torn) + len(line)
             self._write_head(Head(count=seen.count + 1, sha256=digest, bytes=end, last=len(line)))
+        self._good = time.monotonic()
         return _ID + digest
 
     def keyed(self, text: str) -> str:
@@ -106,7 +121,9 @@ class AuditLog:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """The log, open and this process's alone."""
+        """The log, open and this process's alone. Its threads wait for each other without asking the disk."""
+        if not self._turn.acquire(timeout=_WAIT_S):
+            raise AuditError("the audit log is held by another run; ask again")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -122,6 +139,8 @@ class AuditLog:
                 f"the audit log cannot be written ({type(error).__name__}); make OVERREAD_STATE a folder that can be "
                 "written, or set OVERREAD_AUDIT=false"
             ) from None
+        finally:
+            self._turn.release()
 
 
 def verify(path: Path) -> Walk:

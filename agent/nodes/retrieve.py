@@ -34,14 +34,15 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
     run.account.index = base.checksum
-    hits = await asyncio.to_thread(
+    hits = await run.parts.lane.run(
+        run.stream.started,
         base.search,
         _query(state),
         domain=images[0].domain if images else None,
         findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         k=_wanted(state, with_image=bool(images)),
     )
-    disarmed = await asyncio.to_thread(run.parts.passages().disarm, [hit.text for hit in hits])
+    disarmed = await run.parts.lane.run(run.stream.started, run.parts.passages().disarm, [hit.text for hit in hits])
     new: list[Passage] = []
     for hit, clean in zip(hits, disarmed, strict=True):
         if clean.removed:

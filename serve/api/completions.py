@@ -2,19 +2,18 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
+from agent.lane import FIRST
 from overread.events import ErrorEvent, Event, RefusalEvent, StudyEvent
 from serve.api.body import MODEL, ChatBody, read_body
-from serve.api.conversation import Asked, Conversation
+from serve.api.conversation import Asked, Conversation, RunFolder
 from serve.api.reply import Json, Reply
 from serve.api.running import Running
 from serve.api.service import Look, Service, owner_of, service_of
@@ -52,13 +51,13 @@ async def completions(request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "unsupported_media_type", "the body must be JSON: Content-Type: application/json")
     data = await request.body()
-    body = await asyncio.to_thread(read_body, data)
-    del data
     stack = AsyncExitStack()
     try:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=service.folder))
-        conversation = Conversation(owner, service.studies, service.settings, Path(folder))
-        asked = await asyncio.to_thread(conversation.read, body)
+        folder = RunFolder(service.folder)
+        stack.callback(folder.remove)
+        conversation = Conversation(owner, service.studies, service.settings, folder)
+        body, asked = await service.assistant.parts.lane.run(FIRST, _read, data, conversation)
+        del data
         reply = Reply(body.stops)
         with_images = bool(asked.request.images or asked.request.prior)
         await unless_gone(request, stack.enter_async_context(service.admission.turn(with_images)))
@@ -76,6 +75,11 @@ async def completions(request: Request) -> Response:
     finally:
         await stack.aclose()
     return response
+
+
+def _read(data: bytes, conversation: Conversation) -> tuple[ChatBody, Asked]:
+    body = read_body(data)
+    return body, conversation.read(body)
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
