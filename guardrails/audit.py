@@ -26,9 +26,6 @@ LOG = "audit.jsonl"
 SHORTEST_ID = 8
 """Fewest characters of an id by which an entry is found."""
 
-FRESH_S = 1.0
-"""Seconds for which a log that was found good, or was just written, is taken to be so."""
-
 _WAIT_S = 10.0
 _ID = "sha256:"
 
@@ -45,24 +42,22 @@ class AuditLog:
         self.path = folder / LOG
         self._key: bytes | None = None
         self._turn = threading.Lock()
-        self._good = -FRESH_S
+        self._left: tuple[int, ...] | None = None
 
     def prepare(self) -> None:
         """Make sure that a run can be written down before it begins. Raises ``AuditError``.
 
-        Where many runs begin at once, one of them is asked every ``FRESH_S`` seconds: the lock is then held for most of
-        the time by those that end.
+        A log that lies as this process left it was looked at then, and while another thread writes, that one looks.
         """
-        if time.monotonic() - self._good < FRESH_S:
+        if self._turn.locked() or self._stamp() == self._left is not None:
             return
         with self._locked() as file:
             self._resume(file)
-        self._good = time.monotonic()
+            self._left = self._stamp()
 
     def append(self, content: dict[str, Any]) -> str:
         """Write an entry, with the time, and give its id. Raises ``AuditError``."""
         content = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **content}
-        self._good = -FRESH_S
         with self._locked() as file:
             seen = self._resume(file)
             # A torn line gets its end first, so that what follows it stands on a line of its own.
@@ -74,7 +69,7 @@ class AuditLog:
             os.fsync(file)
             end = seen.end + len(torn) + len(line)
             self._write_head(Head(count=seen.count + 1, sha256=digest, bytes=end, last=len(line)))
-        self._good = time.monotonic()
+            self._left = self._stamp()
         return _ID + digest
 
     def keyed(self, text: str) -> str:
@@ -115,6 +110,13 @@ class AuditLog:
         if seen.count and seen.head != head:
             self._write_head(seen.head)
         return seen
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = [path.stat() for path in (self.path, self.path.with_suffix(".head"))]
+        except OSError:
+            return None
+        return tuple(value for one in found for value in (one.st_ino, one.st_size, one.st_mtime_ns, one.st_mode))
 
     def _write_head(self, head: Head) -> None:
         _write_private(self.path.with_suffix(".head"), head_bytes(head))

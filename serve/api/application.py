@@ -73,11 +73,12 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(service.assistant)
-            warming = asyncio.create_task(asyncio.to_thread(service.readiness.warm))
+            warming = asyncio.create_task(service.readiness.warm())
             sweeping = asyncio.create_task(_sweep(service))
             for context in contexts:
                 await stack.enter_async_context(context)
             yield
+            warming.cancel()
             sweeping.cancel()
             await asyncio.wait({warming, sweeping})
 

@@ -2,20 +2,16 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agent.engines.server import served_model
 from agent.errors import EngineError
-from agent.parts import Parts
-from overread.errors import OverreadError
+from agent.parts import Parts, Stage
 from overread.settings import Settings
 from serve.api.service import service_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Condition = Literal["starting", "ok", "fault", "unreachable", "composer"]
 
@@ -33,24 +29,13 @@ class Readiness:
         self._parts = parts
         self._asked = 0.0
         self._asking = asyncio.Lock()
-        self.conditions: dict[str, Condition] = {"identity": "starting", "models": "starting", "index": "starting"}
+        self.conditions: dict[Stage, Condition] = dict.fromkeys(get_args(Stage), "starting")
         self.llm: Condition = "unreachable" if settings.llm_base_url else "composer"
 
-    def warm(self) -> None:
-        """Load what every answer needs, and note what does not work. Blocks."""
-        loads: dict[str, tuple[Callable[[], Any], ...]] = {
-            "identity": (self._parts.detector,),
-            "models": (self._parts.identifier, self._parts.registry),
-            "index": (self._parts.knowledge,),
-        }
-        for name, parts in loads.items():
-            try:
-                for part in parts:
-                    part()
-            except (OverreadError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError):
-                self.conditions[name] = "fault"
-            else:
-                self.conditions[name] = "ok"
+    async def warm(self) -> None:
+        """Load what every answer needs, ask a question for practice, and note what does not work."""
+        async for stage, works in self._parts.warm():
+            self.conditions[stage] = "ok" if works else "fault"
 
     async def look(self) -> tuple[bool, dict[str, Condition]]:
         """Whether questions can be answered, and each part's condition.
