@@ -12,7 +12,8 @@ from starlette.requests import ClientDisconnect
 
 from agent.lane import FIRST
 from overread.events import ErrorEvent, Event, RefusalEvent, StudyEvent
-from serve.api.body import MODEL, ChatBody, read_body
+from serve.api import schema
+from serve.api.body import MODEL, ChatBody, body_schema, read_body
 from serve.api.conversation import Asked, Conversation, RunFolder
 from serve.api.reply import Json, Reply
 from serve.api.running import Running
@@ -27,13 +28,13 @@ PULSE_S = 10.0
 router = APIRouter()
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", response_model=schema.Models, responses=schema.faults())
 async def models() -> dict[str, Any]:
     """The one model there is."""
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
 
 
-@router.get("/v1/models/{name}")
+@router.get("/v1/models/{name}", response_model=schema.Model, responses=schema.faults(404))
 async def model(name: str) -> dict[str, Any]:
     """The model of that name."""
     if name != MODEL:
@@ -41,10 +42,17 @@ async def model(name: str) -> dict[str, Any]:
     return {"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}
 
 
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": ChatBody.model_json_schema()}}}}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": body_schema()}}}}
 
 
-@router.post("/v1/chat/completions", openapi_extra=_BODY)
+@router.post(
+    "/v1/chat/completions",
+    openapi_extra=_BODY,
+    responses={
+        200: {"model": schema.Completion, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **schema.faults(404, 415, 504),
+    },
+)
 async def completions(request: Request) -> Response:
     """Answer the last message: as one object, or with ``stream`` as server-sent events."""
     service, owner = service_of(request), owner_of(request)

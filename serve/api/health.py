@@ -11,6 +11,7 @@ from agent.engines.server import served_model
 from agent.errors import EngineError
 from agent.parts import Parts, Stage
 from overread.settings import Settings
+from serve.api import schema
 from serve.api.service import service_of
 
 Condition = Literal["starting", "ok", "fault", "unreachable", "composer"]
@@ -59,20 +60,30 @@ class Readiness:
         return "ok"
 
 
-@router.get("/healthz")
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", response_model=schema.Alive, responses=schema.faults())
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    response_model=schema.Ready,
+    responses={**schema.faults(), 503: {"model": schema.Ready | schema.Failed, "description": "Not ready"}},
+)
 async def readyz(request: Request) -> JSONResponse:
     """Whether questions can be answered: 200, or 503 while a part is not there."""
     ready, conditions = await service_of(request).readiness.look()
     return JSONResponse({"ready": ready, "parts": conditions}, status_code=200 if ready else 503)
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **schema.faults()},
+)
 async def metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
     return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
