@@ -153,7 +153,9 @@ class Assistant:
         from agent.state import fresh_run
         from guardrails.phi.text import redact
 
+        begun = time.monotonic()
         said = redact(run.request.question.strip(), run.identity, self.parts.detector())
+        run.took("redact", begun)
         run.text_redacted = said.count
         run.account.question = said.text
         return fresh_run(said.text, context_in(said.text), with_images=bool(run.request.images))

@@ -91,6 +91,6 @@ def timed(name: str, node: Node) -> Node:
         try:
             return await node(state, runtime=runtime)
         finally:
-            runtime.context.timings[name] = round((time.monotonic() - begun) * 1000, 1)
+            runtime.context.took(name, begun)
 
     return run_node

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from typing import TYPE_CHECKING
 
 from agent.question import understand
@@ -42,7 +43,9 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         k=_wanted(state, with_image=bool(images)),
     )
+    begun = time.monotonic()
     disarmed = await run.parts.lane.run(run.stream.started, run.parts.passages().disarm, [hit.text for hit in hits])
+    run.took("disarm", begun)
     new: list[Passage] = []
     for hit, clean in zip(hits, disarmed, strict=True):
         if clean.removed:

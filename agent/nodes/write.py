@@ -54,6 +54,7 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         examples = await examples_for(evidence, run, emit) if server_may else ()
         messages = _messages(state, run, evidence, earlier, examples)
         await _write(messages, evidence, run, answer, usage, emit, server_may)
+    run.timings["gate"] = round(answer.judged_ms, 1)
     turns = [
         *earlier,
         {"role": "user", "text": state["asked"] or LEFT_OUT},

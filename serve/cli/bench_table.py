@@ -1,4 +1,4 @@
-"""How the guardrails' figures are shown: a line on stderr as each part is done, then one table."""
+"""How figures are shown: a line on stderr as each part is done, then one table."""
 
 import sys
 import time
@@ -36,13 +36,15 @@ def as_json_text(found: "dict[str, Sequence[Figure]]") -> str:
     return json.dumps(rows, ensure_ascii=False) + "\n"
 
 
-def show_table(out: TextIO, found: "dict[str, Sequence[Figure]]", quick: bool) -> None:
+def show_table(
+    out: TextIO, found: "dict[str, Sequence[Figure]]", quick: bool, first: str = "--only", caption: str | None = None
+) -> None:
     """One table, a section a part, and how many aims were met."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption=f"A part alone: {COMMAND} NAME", caption_justify="left")
-    table.add_column("--only")
+    table = Table(caption=caption or f"A part alone: {COMMAND} NAME", caption_justify="left")
+    table.add_column(first)
     table.add_column("figure", overflow="fold")
     for name in ("value", "95 % interval", "n", "aim"):
         table.add_column(name, justify="right", no_wrap=True)
