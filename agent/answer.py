@@ -20,7 +20,7 @@ class Answer:
     """Collects what leaves, and sends ``delta``, ``claim`` and ``withheld`` events as it does.
 
     ``text`` is the concatenation of every ``delta``. ``claims`` are the sentences that were shown.
-    ``judged_ms`` is how long the gate took over it.
+    ``judged_ms`` is how long the gate took over it, and ``judging_ns`` when it began, in nanoseconds since 1970.
     """
 
     def __init__(self, emit: Emit) -> None:
@@ -28,6 +28,7 @@ class Answer:
         self.text = ""
         self.claims: list[Claim] = []
         self.judged_ms = 0.0
+        self.judging_ns: int | None = None
 
     def say(self, text: str) -> None:
         """Show a text that the gate has scrubbed already, as a paragraph of its own."""
@@ -53,6 +54,7 @@ class Answer:
 
     def _timed(self, judge: "Callable[P, list[Released]]", *args: P.args, **more: P.kwargs) -> "list[Released]":
         begun = time.monotonic()
+        self.judging_ns = self.judging_ns or time.time_ns()
         try:
             return judge(*args, **more)
         finally:

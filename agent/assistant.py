@@ -24,12 +24,14 @@ from agent.lane import FIRST
 from agent.parts import Parts
 from agent.request import Request
 from agent.run import Run, Shown
+from agent.spans import begin
 from overread.errors import OverreadError
 from overread.events import ErrorEvent, Event
 from overread.settings import Settings, settings
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+    from opentelemetry.trace import Span
 
     from agent.evidence import Evidence
     from agent.graph import CompiledGraph
@@ -77,6 +79,7 @@ class Assistant:
         from guardrails.phi.text import redact
 
         started = time.monotonic()
+        span, ended = begin("run"), "cancelled"
         identity = Identity()
         account = Account(request, self.settings, self._log, lambda value: self._gate(identity).scrub_value(value))
         stream = EventStream(
@@ -89,27 +92,34 @@ class Assistant:
             check(request)
             await self.parts.lane.run(FIRST, account.begin)
             turn = self._threads[request.thread] if request.thread else nullcontext()
-            async with turn, aclosing(self._events(request, identity, stream, account)) as events:
+            async with turn, aclosing(self._events(request, identity, stream, account, span)) as events:
                 async for event in events:
                     yield event
+            ended = "done"
             return
         except OverreadError as error:
+            ended = "error"
             failed = ErrorEvent(code=error.code, message=str(error))
         except TimeoutError:
+            ended = "error"
             failed = ErrorEvent(code="timeout", message="the answer took too long; ask again")
         except Exception as error:
             # Whatever else went wrong: its message may hold a patient's data, so only its kind is told.
             log.error("a run stopped with %s", type(error).__name__)
             message = f"something went wrong inside Overread ({type(error).__name__}); run overread doctor"
+            ended = "error"
             failed = ErrorEvent(code="internal", message=message)
         except (GeneratorExit, asyncio.CancelledError):
             _write_down(account, stream, {"ended": "cancelled"})
             raise
+        finally:
+            span.set_attribute("overread.ended", ended)
+            span.end()
         await asyncio.to_thread(_write_down, account, stream, {"ended": "error", "code": failed.code})
         yield stream.stamp(failed)
 
     async def _events(
-        self, request: Request, identity: "Identity", stream: EventStream, account: Account
+        self, request: Request, identity: "Identity", stream: EventStream, account: Account, span: "Span"
     ) -> AsyncGenerator[Event, None]:
         from guardrails.phi.header import HeaderStripper
 
@@ -124,6 +134,7 @@ class Assistant:
             stripper=lambda: HeaderStripper(identity),
             keep=lambda shown: self._keep(shown, request.thread),
             account=account,
+            span=span,
         )
         state = await self.parts.lane.run(FIRST, self._first_state, run)
         saver = await self._checkpoints() if request.thread else None

@@ -21,6 +21,7 @@ from agent.nodes.retrieve import retrieve
 from agent.nodes.screen import screen
 from agent.nodes.write import write
 from agent.run import Run
+from agent.spans import step
 from agent.state import ThreadState
 from overread.settings import Settings
 
@@ -54,7 +55,7 @@ def build_graph(settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | No
     graph.add_node("examine", timed("examine", examine), timeout=writing)
     graph.add_node("retrieve", timed("retrieve", retrieve), timeout=limit, retry_policy=RETRY)
     graph.add_node("write", timed("write", write), timeout=writing)
-    graph.add_node("finish", finish)
+    graph.add_node("finish", timed("finish", finish))
     graph.add_edge(START, "screen")
     graph.add_conditional_edges("screen", after_screen, ["read", "retrieve", "write"])
     graph.add_conditional_edges("read", after_read, ["identify", "write"])
@@ -89,7 +90,8 @@ def timed(name: str, node: Node) -> Node:
     async def run_node(state: ThreadState, *, runtime: "Runtime[Run]") -> ThreadState:
         begun = time.monotonic()
         try:
-            return await node(state, runtime=runtime)
+            with step(runtime.context.span, name):
+                return await node(state, runtime=runtime)
         finally:
             runtime.context.took(name, begun)
 

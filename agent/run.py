@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from agent.account import Account
 from agent.events import Emit, EventStream
@@ -81,6 +82,7 @@ class Run:
     text_redacted: int = 0
     history: list[dict[str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    span: Span = INVALID_SPAN
 
     def took(self, step: str, begun: float) -> None:
         """Add what a step took since ``begun``, a ``time.monotonic()``, to its milliseconds."""
