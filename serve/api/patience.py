@@ -1,4 +1,4 @@
-"""Connections that must say what they want in time, and in few words: uvicorn's protocol waits for a header for ever."""
+"""Connections that must say what they want in time and in few words: uvicorn waits for a header for ever."""
 
 import asyncio
 from typing import Any, ClassVar
