@@ -18,6 +18,8 @@ Condition = Literal["starting", "ok", "fault", "unreachable", "composer"]
 
 LLM_WAIT_S = 2.0
 LLM_FRESH_S = 5.0
+AGAIN_S = 30.0
+"""Seconds after which what could not be loaded is tried again."""
 
 router = APIRouter()
 
@@ -34,9 +36,16 @@ class Readiness:
         self.llm: Condition = "unreachable" if settings.llm_base_url else "composer"
 
     async def warm(self) -> None:
-        """Load what every answer needs, ask a question for practice, and note what does not work."""
-        async for stage, works in self._parts.warm():
-            self.conditions[stage] = "ok" if works else "fault"
+        """Load what every answer needs, ask a question for practice, and note what does not work.
+
+        What does not work is tried again, until it does: a disk may be full for a while, a machine too busy.
+        """
+        while True:
+            async for stage, works in self._parts.warm():
+                self.conditions[stage] = "ok" if works else "fault"
+            if all(condition == "ok" for condition in self.conditions.values()):
+                return
+            await asyncio.sleep(AGAIN_S)
 
     async def look(self) -> tuple[bool, dict[str, Condition]]:
         """Whether questions can be answered, and each part's condition.

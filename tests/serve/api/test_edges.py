@@ -1,4 +1,4 @@
-"""What clients do that no client library does: slow bodies, huge headers, other methods, strange JSON, proxies, stops."""
+"""What clients do that no library does: slow bodies, huge headers, other methods, strange JSON, proxies, stops."""
 
 import json
 import socket
@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-
-from tests.serve.api.test_studies import ct, upload
 
 ASKED = {"model": "overread", "messages": [{"role": "user", "content": "How is a pneumothorax confirmed?"}]}
 
@@ -121,25 +119,3 @@ def test_a_stop_over_several_pieces_ends_the_stream(api: Any) -> None:
             lines = [line for line in answer.iter_lines() if line.startswith("data: {")]
     told = "".join(json.loads(line[6:])["choices"][0]["delta"].get("content") or "" for line in lines)
     assert told == whole[:10]
-
-
-def test_a_prior_is_named_by_its_handle(api: Any) -> None:
-    with api.client(api.alice) as http, api.client(api.bob) as other:
-        ids = [upload(http, ct("Quixotry^Zebulon")).json()["id"] for _ in range(2)]
-        parts = [
-            {"type": "text", "text": "Has it changed?"},
-            {"type": "image_url", "image_url": {"url": f"study:{ids[0]}"}},
-        ]
-        body = {
-            "model": "overread",
-            "messages": [{"role": "user", "content": parts}],
-            "overread": {"prior": f"study:{ids[1]}"},
-        }
-        asked = http.post("/v1/chat/completions", json=body)
-        assert asked.status_code == 200, asked.text
-        studies = {event["study_id"] for event in asked.json()["overread"]["events"] if event["type"] == "study"}
-        assert len(studies) == 2
-        assert "Quixotry" not in asked.text
-        assert other.post("/v1/chat/completions", json=body).status_code == 404
-        for id_ in ids:
-            http.delete(f"/v1/studies/{id_}")
