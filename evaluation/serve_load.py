@@ -108,8 +108,11 @@ def own_server(**settings: str) -> Iterator[Server]:
 def _wait_until_ready(server: Server, wait_s: float = 300) -> None:
     until = time.monotonic() + wait_s
     while time.monotonic() < until:
-        if httpx.get(f"{server.url}/readyz", trust_env=False, timeout=60).status_code == httpx.codes.OK:
-            return
+        try:
+            if httpx.get(f"{server.url}/readyz", trust_env=False, timeout=60).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError as error:
+            raise LoadError(f"no server answers there ({type(error).__name__})") from None
         time.sleep(0.2)
     raise LoadError("the server did not become ready; ask /readyz which part is not")
 
