@@ -1,6 +1,5 @@
 """Spans: a run's steps below the caller's, with words from closed lists and nothing of what was asked."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,8 +47,7 @@ async def test_a_request_is_a_tree_of_spans_without_content(
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", timeout=200) as http,
         ):
-            while (await http.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.1)
+            await app.state.service.readiness.warm()
             stored = await http.post("/v1/studies", files={"file": (f"{PLANTED}.jpg", retina)})
             parts = [
                 {"type": "text", "text": f"What is this, and what is glaucoma? It is of {PLANTED}."},
