@@ -24,7 +24,7 @@ def test_each_line_works_when_pasted(api: Any, tmp_path: Path) -> None:
     lines = pasted()
     assert sum("curl" in line for line in lines) >= 7
     # As the page says: with keys, each line but the first needs one. A failure must stop the shell.
-    keyed = [line.replace("curl -s", 'curl --fail-with-body -s -H "Authorization: Bearer $KEY"') for line in lines]
+    keyed = [line.replace("curl ", 'curl --fail-with-body -H "Authorization: Bearer $KEY" ') for line in lines]
     script = "\n".join(f"{line}; echo" for line in keyed).replace("http://127.0.0.1:8000", api.url)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(
