@@ -10,7 +10,7 @@ JOBS   ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chat test check format bench wheel clean
+.PHONY: help demo chat test check format bench soak wheel clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(VENV)/.made ## measure speed on this machine
 	@$(BIN)/overread bench speed
 	@$(BIN)/overread bench segment
 	@$(BIN)/overread bench tools
+
+soak: $(VENV)/.made-dev ## load a server for long, among slow readers and leavers, and fuzz it
+	@$(BIN)/python -m evaluation.soak
 
 wheel: $(VENV)/.made-dev ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist .

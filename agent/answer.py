@@ -1,7 +1,8 @@
 """The answer as it grows: only what the gate released."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from agent.events import Emit
 from overread.events import ClaimEvent, DeltaEvent, WithheldEvent
@@ -10,7 +11,7 @@ from overread.records import Claim, WithheldReason
 if TYPE_CHECKING:
     from guardrails.gate import Gate, Released
 
-
+P = ParamSpec("P")
 SayAgain = Callable[[Claim], Awaitable[str | None]]
 """Gives another sentence for a withheld one, or ``None``."""
 
@@ -19,12 +20,15 @@ class Answer:
     """Collects what leaves, and sends ``delta``, ``claim`` and ``withheld`` events as it does.
 
     ``text`` is the concatenation of every ``delta``. ``claims`` are the sentences that were shown.
+    ``judged_ms`` is how long the gate took over it, and ``judging_ns`` when it began, in nanoseconds since 1970.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self.text = ""
         self.claims: list[Claim] = []
+        self.judged_ms = 0.0
+        self.judging_ns: int | None = None
 
     def say(self, text: str) -> None:
         """Show a text that the gate has scrubbed already, as a paragraph of its own."""
@@ -44,9 +48,17 @@ class Answer:
         """
         before = self._supported()
         async for piece in pieces:
-            await self._release(gate, gate.feed(piece), again)
-        await self._release(gate, gate.finish(), again)
+            await self._release(gate, self._timed(gate.feed, piece), again)
+        await self._release(gate, self._timed(gate.finish), again)
         return self._supported() - before
+
+    def _timed(self, judge: "Callable[P, list[Released]]", *args: P.args, **more: P.kwargs) -> "list[Released]":
+        begun = time.monotonic()
+        self.judging_ns = self.judging_ns or time.time_ns()
+        try:
+            return judge(*args, **more)
+        finally:
+            self.judged_ms += (time.monotonic() - begun) * 1000
 
     def _supported(self) -> int:
         return sum(claim.verdict == "supported" for claim in self.claims)

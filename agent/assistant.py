@@ -20,17 +20,21 @@ from numpy.typing import NDArray
 from agent.account import Account
 from agent.errors import RequestError
 from agent.events import EventStream
+from agent.lane import FIRST
 from agent.parts import Parts
 from agent.request import Request
 from agent.run import Run, Shown
+from agent.spans import begin
 from overread.errors import OverreadError
 from overread.events import ErrorEvent, Event
 from overread.settings import Settings, settings
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+    from opentelemetry.trace import Span
 
     from agent.evidence import Evidence
+    from agent.graph import CompiledGraph
     from agent.state import ThreadState
     from guardrails.audit import AuditLog
     from guardrails.gate import Gate
@@ -58,6 +62,7 @@ class Assistant:
         self._log = audit_log(self.settings)
         self._threads: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._shown: OrderedDict[str, tuple[str | None, Shown]] = OrderedDict()
+        self._graphs: dict[bool, CompiledGraph] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,6 +79,7 @@ class Assistant:
         from guardrails.phi.text import redact
 
         started = time.monotonic()
+        span, ended = begin("run"), "cancelled"
         identity = Identity()
         account = Account(request, self.settings, self._log, lambda value: self._gate(identity).scrub_value(value))
         stream = EventStream(
@@ -84,31 +90,37 @@ class Assistant:
         )
         try:
             check(request)
-            await asyncio.to_thread(account.begin)
+            await self.parts.lane.run(FIRST, account.begin)
             turn = self._threads[request.thread] if request.thread else nullcontext()
-            async with turn, aclosing(self._events(request, identity, stream, account)) as events:
+            async with turn, aclosing(self._events(request, identity, stream, account, span)) as events:
                 async for event in events:
                     yield event
+            ended = "done"
             return
         except OverreadError as error:
+            ended = "error"
             failed = ErrorEvent(code=error.code, message=str(error))
         except TimeoutError:
+            ended = "error"
             failed = ErrorEvent(code="timeout", message="the answer took too long; ask again")
         except Exception as error:
             # Whatever else went wrong: its message may hold a patient's data, so only its kind is told.
             log.error("a run stopped with %s", type(error).__name__)
             message = f"something went wrong inside Overread ({type(error).__name__}); run overread doctor"
+            ended = "error"
             failed = ErrorEvent(code="internal", message=message)
         except (GeneratorExit, asyncio.CancelledError):
             _write_down(account, stream, {"ended": "cancelled"})
             raise
+        finally:
+            span.set_attribute("overread.ended", ended)
+            span.end()
         await asyncio.to_thread(_write_down, account, stream, {"ended": "error", "code": failed.code})
         yield stream.stamp(failed)
 
     async def _events(
-        self, request: Request, identity: "Identity", stream: EventStream, account: Account
+        self, request: Request, identity: "Identity", stream: EventStream, account: Account, span: "Span"
     ) -> AsyncGenerator[Event, None]:
-        from agent.graph import build_graph
         from guardrails.phi.header import HeaderStripper
 
         run = Run(
@@ -122,11 +134,12 @@ class Assistant:
             stripper=lambda: HeaderStripper(identity),
             keep=lambda shown: self._keep(shown, request.thread),
             account=account,
+            span=span,
         )
-        state = await asyncio.to_thread(self._first_state, run)
+        state = await self.parts.lane.run(FIRST, self._first_state, run)
         saver = await self._checkpoints() if request.thread else None
         config: Any = {"configurable": {"thread_id": request.thread}} if request.thread else None
-        parts = build_graph(self.settings, saver).astream(
+        parts = self._graph(saver).astream(
             state,
             config,
             context=run,
@@ -137,12 +150,23 @@ class Assistant:
         async for part in parts:
             yield cast("Event", part["data"])
 
+    def _graph(self, saver: "AsyncSqliteSaver | None") -> "CompiledGraph":
+        """The graph, compiled once: what lives in a run is no part of it."""
+        from agent.graph import build_graph
+
+        kept = saver is not None
+        if kept not in self._graphs:
+            self._graphs[kept] = build_graph(self.settings, saver)
+        return self._graphs[kept]
+
     def _first_state(self, run: Run) -> "ThreadState":
         from agent.question import context_in
         from agent.state import fresh_run
         from guardrails.phi.text import redact
 
+        begun = time.monotonic()
         said = redact(run.request.question.strip(), run.identity, self.parts.detector())
+        run.took("redact", begun)
         run.text_redacted = said.count
         run.account.question = said.text
         return fresh_run(said.text, context_in(said.text), with_images=bool(run.request.images))

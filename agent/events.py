@@ -28,8 +28,8 @@ class EventStream:
     """Stamps ``run_id``, ``seq`` and ``t_ms`` on events and hands them on.
 
     ``scrub`` takes all identity out of a JSON value, ``match`` only the run's own out of a source's
-    words. ``started`` is ``time.monotonic()`` when the request came in. ``heard`` is told of every event
-    as it leaves.
+    words. ``started`` is ``time.monotonic()`` when the request came in. ``heard`` is told of every event as it
+    leaves.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class EventStream:
         self.run_id = f"run-{secrets.token_hex(8)}"
         self._scrub = scrub
         self._match = match
-        self._started = started
+        self.started = started
         self._heard = heard
         self._seq = 0
         self._chain = hashlib.sha256(self.run_id.encode())
@@ -56,7 +56,7 @@ class EventStream:
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request came in."""
-        return round((time.monotonic() - self._started) * 1000, 1)
+        return round((time.monotonic() - self.started) * 1000, 1)
 
     def stamp(self, event: E) -> E:
         """The event as it leaves: clean, with its place in the run."""

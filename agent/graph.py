@@ -21,6 +21,7 @@ from agent.nodes.retrieve import retrieve
 from agent.nodes.screen import screen
 from agent.nodes.write import write
 from agent.run import Run
+from agent.spans import step
 from agent.state import ThreadState
 from overread.settings import Settings
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
     from langgraph.runtime import Runtime
+
+    CompiledGraph = CompiledStateGraph[ThreadState, Run, ThreadState, ThreadState]
 
 
 class Node(Protocol):
@@ -41,9 +44,7 @@ RETRY = RetryPolicy(initial_interval=0.1, max_attempts=2, retry_on=(ConnectionEr
 """For the nodes that send their events only after their work is done, so nothing is sent twice."""
 
 
-def build_graph(
-    settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | None" = None
-) -> "CompiledStateGraph[ThreadState, Run, ThreadState, ThreadState]":
+def build_graph(settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | None" = None) -> "CompiledGraph":
     """The compiled graph. With a checkpointer, a thread's state outlives its runs."""
     graph: StateGraph[ThreadState, Run, ThreadState, ThreadState] = StateGraph(ThreadState, context_schema=Run)
     limit = TimeoutPolicy(run_timeout=settings.node_timeout_s)
@@ -54,7 +55,7 @@ def build_graph(
     graph.add_node("examine", timed("examine", examine), timeout=writing)
     graph.add_node("retrieve", timed("retrieve", retrieve), timeout=limit, retry_policy=RETRY)
     graph.add_node("write", timed("write", write), timeout=writing)
-    graph.add_node("finish", finish)
+    graph.add_node("finish", timed("finish", finish))
     graph.add_edge(START, "screen")
     graph.add_conditional_edges("screen", after_screen, ["read", "retrieve", "write"])
     graph.add_conditional_edges("read", after_read, ["identify", "write"])
@@ -89,8 +90,9 @@ def timed(name: str, node: Node) -> Node:
     async def run_node(state: ThreadState, *, runtime: "Runtime[Run]") -> ThreadState:
         begun = time.monotonic()
         try:
-            return await node(state, runtime=runtime)
+            with step(runtime.context.span, name):
+                return await node(state, runtime=runtime)
         finally:
-            runtime.context.timings[name] = round((time.monotonic() - begun) * 1000, 1)
+            runtime.context.took(name, begun)
 
     return run_node

@@ -1,10 +1,14 @@
 """The parts a run works with, loaded once a process and only when first needed."""
 
+import asyncio
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from agent.lane import Lane
 from overread.cards import find_cards
 from overread.settings import Settings
 
@@ -18,7 +22,11 @@ if TYPE_CHECKING:
     from tools.registry import ToolRegistry
     from tools.segmentation.predictor import Segmenter
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+Stage = Literal["identity", "models", "index", "rehearsal"]
+"""What must be loaded before anything can be answered, in this order, and whether all of it works together."""
 
 
 def cases_folder(chosen: Settings) -> Path:
@@ -31,9 +39,33 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.lane = Lane()
         self._made: dict[str, Any] = {}
         names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge", "reports")
         self._locks = {name: threading.Lock() for name in names}
+
+    async def warm(self) -> AsyncIterator[tuple[Stage, bool]]:
+        """Load what every answer needs and ask a question for practice; after each stage, whether it works."""
+        from agent.rehearsal import rehearse
+
+        loads: dict[Stage, tuple[Callable[[], object], ...]] = {
+            "identity": (self.detector, self.text_reader),
+            "models": (self.identifier, self.registry, self.segmenter),
+            "index": (self.knowledge, self.passages),
+        }
+        for stage, parts in loads.items():
+            yield stage, await self._works(*(partial(asyncio.to_thread, part) for part in parts))
+        yield "rehearsal", await self._works(partial(rehearse, self.settings, self))
+
+    @staticmethod
+    async def _works(*loading: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        try:
+            for one in loading:
+                await one()
+        except Exception as error:  # noqa: BLE001  whatever a broken installation raises, the run that needs it tells
+            log.error("a part could not be made ready: %s", type(error).__name__)
+            return False
+        return True
 
     def detector(self) -> "TextDetector":
         """The identity detector for text."""

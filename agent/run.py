@@ -4,12 +4,14 @@ Here are the pixels, the identity list, the stream, and the gate over a run's ev
 ``agent.state``.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from agent.account import Account
 from agent.events import Emit, EventStream
@@ -80,6 +82,12 @@ class Run:
     text_redacted: int = 0
     history: list[dict[str, str]] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    span: Span = INVALID_SPAN
+
+    def took(self, step: str, begun: float) -> None:
+        """Add what a step took since ``begun``, a ``time.monotonic()``, to its milliseconds."""
+        elapsed_ms = (time.monotonic() - begun) * 1000
+        self.timings[step] = round(self.timings.get(step, 0.0) + elapsed_ms, 1)
 
 
 def emitter(runtime: "Runtime[Run]") -> Emit:

@@ -1,6 +1,7 @@
 """Looks up passages that answer, without the orders that stand in them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.events import SOURCE_TEXT
@@ -17,11 +18,22 @@ class FoundPassage:
 
 
 def find_passages(
-    parts: Parts, query: str, domain: str | None = None, findings: Sequence[str] = (), k: int = 4
+    parts: Parts,
+    query: str,
+    domain: str | None = None,
+    findings: Sequence[str] = (),
+    k: int = 4,
+    took: Callable[[str, float], None] | None = None,
 ) -> list[FoundPassage]:
-    """What the notes and the user's own library say, at most ``k`` passages. One left with no text is still told."""
+    """What the notes and the user's own library say, at most ``k`` passages. One left with no text is still told.
+
+    ``took`` hears when the check of the passages for orders began, once it is done.
+    """
     hits = parts.knowledge().search(query, domain=domain, findings=findings, k=k)
+    begun = time.monotonic()
     clean = parts.passages().disarm([hit.text for hit in hits])
+    if took is not None:
+        took("disarm", begun)
     return [
         FoundPassage(hit.passage("").model_copy(update={"text": one.text}), bool(one.removed))
         for hit, one in zip(hits, clean, strict=True)

@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,11 +41,19 @@ class AuditLog:
         self._folder = folder
         self.path = folder / LOG
         self._key: bytes | None = None
+        self._turn = threading.Lock()
+        self._left: tuple[int, ...] | None = None
 
     def prepare(self) -> None:
-        """Make sure that a run can be written down before it begins. Raises ``AuditError``."""
+        """Make sure that a run can be written down before it begins. Raises ``AuditError``.
+
+        A log that lies as this process left it was looked at then, and while another thread writes, that one looks.
+        """
+        if self._turn.locked() or self._stamp() == self._left is not None:
+            return
         with self._locked() as file:
             self._resume(file)
+            self._left = self._stamp()
 
     def append(self, content: dict[str, Any]) -> str:
         """Write an entry, with the time, and give its id. Raises ``AuditError``."""
@@ -60,6 +69,7 @@ class AuditLog:
             os.fsync(file)
             end = seen.end + len(torn) + len(line)
             self._write_head(Head(count=seen.count + 1, sha256=digest, bytes=end, last=len(line)))
+            self._left = self._stamp()
         return _ID + digest
 
     def keyed(self, text: str) -> str:
@@ -101,12 +111,21 @@ class AuditLog:
             self._write_head(seen.head)
         return seen
 
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = [path.stat() for path in (self.path, self.path.with_suffix(".head"))]
+        except OSError:
+            return None
+        return tuple(value for one in found for value in (one.st_ino, one.st_size, one.st_mtime_ns, one.st_mode))
+
     def _write_head(self, head: Head) -> None:
         _write_private(self.path.with_suffix(".head"), head_bytes(head))
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """The log, open and this process's alone."""
+        """The log, open and this process's alone. Its threads wait for each other without asking the disk."""
+        if not self._turn.acquire(timeout=_WAIT_S):
+            raise AuditError("the audit log is held by another run; ask again")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -122,6 +141,8 @@ class AuditLog:
                 f"the audit log cannot be written ({type(error).__name__}); make OVERREAD_STATE a folder that can be "
                 "written, or set OVERREAD_AUDIT=false"
             ) from None
+        finally:
+            self._turn.release()
 
 
 def verify(path: Path) -> Walk:

@@ -26,7 +26,7 @@ _BATCH_TOKENS = 1_024
 
 
 class SentenceEncoder:
-    """Turns sentences into vectors. Thread-safe: one batch at a time.
+    """Turns sentences into vectors. Thread-safe: only the tokenizer, which has a state, is one thread's at a time.
 
     Source: Reimers and Gurevych, Sentence-BERT, 2019; model all-MiniLM-L6-v2, Apache-2.0.
     """
@@ -52,8 +52,9 @@ class SentenceEncoder:
             with self._lock:
                 pieces = self._tokenizer(some, truncation=True, max_length=MAX_TOKENS)["input_ids"]
             for rows in token_batches([len(ids) for ids in pieces], batch):
-                with self._lock, torch.inference_mode():
+                with self._lock:
                     tokens = self._tokenizer.pad({"input_ids": [pieces[i] for i in rows]}, return_tensors="pt")
+                with torch.inference_mode():
                     hidden = self._model(**tokens).last_hidden_state
                     mask = tokens["attention_mask"].unsqueeze(-1)
                     mean = (hidden * mask).sum(1) / mask.sum(1)
@@ -75,7 +76,7 @@ class SentenceEncoder:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
-            with self._lock, torch.inference_mode():
+            with self._lock:
                 tokens = self._tokenizer(
                     [texts[i] for i in rows],
                     padding=True,
@@ -84,7 +85,8 @@ class SentenceEncoder:
                     return_tensors="pt",
                     return_special_tokens_mask=True,
                 )
-                special = tokens.pop("special_tokens_mask").bool()
+            special = tokens.pop("special_tokens_mask").bool()
+            with torch.inference_mode():
                 unit = torch.nn.functional.normalize(self._model(**tokens).last_hidden_state, dim=2)
             for place, row in enumerate(rows):
                 kept = ~special[place]

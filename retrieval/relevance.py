@@ -1,7 +1,7 @@
 """Relevance: the probability that a passage answers a question, so that "nothing here does" can be said."""
 
 import math
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.resources import files
 
@@ -24,6 +24,9 @@ class Features:
     cosine: float
 
 
+_NAMES = tuple(field.name for field in fields(Features))
+
+
 class Weights(BaseModel):
     """The logistic's weights."""
 
@@ -39,8 +42,7 @@ class Weights(BaseModel):
 
     def probability(self, features: Features) -> float:
         """In [0, 1]."""
-        weights = [getattr(self, field.name) for field in fields(features)]
-        logit = self.bias + sum(w * x for w, x in zip(weights, astuple(features), strict=True))
+        logit = self.bias + sum(getattr(self, name) * getattr(features, name) for name in _NAMES)
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
 
 

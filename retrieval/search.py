@@ -5,7 +5,7 @@ fusion, Cormack et al., 2009). Named subjects and asked-for sections decide firs
 to answer the question is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,11 +172,15 @@ class KnowledgeBase:
             rankings.append(cosines)
         fused = fuse(rankings)
         weights = relevance().weights(dense)
+        opening = self._opening(question)
+        # Every passage is asked for the same few words, so how rare they are is looked up once.
+        own = self._rarity(question.subject_words)
+        other = self._rarity([*question.subject_words, *(word for word in question.words if not generic(word))])
         scored = []
         for row, passage in enumerate(self.passages):
             topic = passage.note.id in topics
             section = passage.section in question.sections
-            coverage, together = self._coverage(question, row, topic)
+            coverage, together = self._coverage(question, row, own if topic else other)
             features = Features(
                 topic=float(topic),
                 section=float(section or (topic and not question.sections and not question.subject_words)),
@@ -186,8 +190,7 @@ class KnowledgeBase:
                 cosine=float(cosines[row]),
             )
             here = domain is not None and passage.note.speaks_of(domain)
-            opening = self._opening(question).get(passage.section, 0.0)
-            priority = float(fused[row]) + topic + 0.5 * section + 0.1 * here + opening
+            priority = float(fused[row]) + topic + 0.5 * section + 0.1 * here + opening.get(passage.section, 0.0)
             scored.append(Considered(row, priority, features, weights.probability(features)))
         return sorted(scored, key=lambda candidate: -candidate.priority)
 
@@ -199,24 +202,29 @@ class KnowledgeBase:
             return _LEANING
         return {} if question.subject_words else _OPENING
 
-    def _coverage(self, question: Question, row: int, topic: bool) -> tuple[float, float]:
+    def _rarity(self, words: Iterable[str]) -> dict[str, float]:
+        return {word: self._index.idf(word) for word in words}
+
+    def _coverage(self, question: Question, row: int, asked: dict[str, float]) -> tuple[float, float]:
         """The share of what else the question is about that a passage has, and that its best sentence has.
 
-        Rare words count more. A question that is about nothing else is covered where its section is.
+        ``asked`` are its words; rare ones count more. A question that is about nothing else is covered where its
+        section is.
         """
-        asked = set(question.subject_words)
-        if not topic:
-            asked |= {word for word in question.words if not generic(word)}
         if not asked:
             covered = float(not question.sections or self.passages[row].section in question.sections)
             return covered, covered
         whole, names, sentences = self._terms[row]
-        total = sum(self._index.idf(word) for word in asked)
-
-        def share(there: frozenset[str]) -> float:
-            return sum(self._index.idf(word) for word in asked if word in there) / total
-
-        return share(whole | names), max(share(sentence | names) for sentence in sentences)
+        total = sum(asked.values())
+        known = {word: rarity for word, rarity in asked.items() if word in whole or word in names}
+        if not known:
+            return 0.0, 0.0
+        named = [word in names for word in known]
+        together = max(
+            sum(rarity for (word, rarity), by in zip(known.items(), named, strict=True) if by or word in sentence)
+            for sentence in sentences
+        )
+        return sum(known.values()) / total, together / total
 
     def _by_part(self, likely: list[Considered], question: Question, topics: Sequence[str]) -> list[list[Considered]]:
         """The passages of the topics in one group for each part asked: a section, of a subject.

@@ -10,6 +10,7 @@ from agent.label_sets import judged
 from agent.router import Call, outlines, plan
 from agent.run import Run, emitter
 from agent.sides import side_of
+from agent.spans import step
 from agent.state import (
     KeptCase,
     Numbering,
@@ -71,7 +72,9 @@ async def _run_call(call: Call, run: Run, numbering: Numbering, seen: _Seen, emi
             ToolStartEvent(call_id=call_id, tool=call.tool.name, args=args, study_id=image.study_id, frame=image.frame)
         )
     begun = time.monotonic()
-    status, reason, outputs = await _outputs(call, run)
+    with step(run.span, "tool", {"overread.tool": call.tool.name}) as span:
+        status, reason, outputs = await _outputs(call, run)
+        span.set_attribute("overread.status", status)
     elapsed = round((time.monotonic() - begun) * 1000, 1)
     for call_id, image, output in zip(call_ids, call.images, outputs, strict=True):
         emit(_result(call, call_id, image, output, status, reason, elapsed, run, numbering, seen))

@@ -35,13 +35,15 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
     run.account.index = base.checksum
-    found = await asyncio.to_thread(
+    found = await run.parts.lane.run(
+        run.stream.started,
         find_passages,
         run.parts,
         _query(state),
         images[0].domain if images else None,
         tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         _wanted(state, with_image=bool(images)),
+        run.took,
     )
     new: list[Passage] = []
     for one in found:

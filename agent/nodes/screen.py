@@ -1,9 +1,9 @@
 """Looks at the question itself: may it be answered at all?"""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from agent.engines.announcement import composer_event
+from agent.lane import FIRST
 from agent.refusals import event_of, told
 from agent.run import Run, emitter
 from agent.state import ThreadState
@@ -28,7 +28,7 @@ async def screen(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     run, emit = runtime.context, emitter(runtime)
     if run.text_redacted:
         emit(WithheldEvent(stage="input", reason="phi"))
-    found = await asyncio.to_thread(classify_question, state["question"])
+    found = await run.parts.lane.run(FIRST, classify_question, state["question"])
     if found is not None:
         refused = told(found)
         emit(event_of(refused))
@@ -36,7 +36,7 @@ async def screen(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     # A question without an image has nothing to show while its sources are opened, but who will answer.
     if not state["with_images"] and not run.settings.llm_base_url:
         emit(composer_event())
-    asked, removed = await asyncio.to_thread(_disarmed, state["question"], run)
+    asked, removed = await run.parts.lane.run(run.stream.started, _disarmed, state["question"], run)
     if removed:
         emit(WithheldEvent(stage="input", reason="injection"))
     return ThreadState(refused_question=False, asked=asked)

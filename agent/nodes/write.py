@@ -21,6 +21,7 @@ from agent.prompts import system_message
 from agent.refusals import event_of, explanation, refuse, told
 from agent.report import NOTICE, missing_of_report
 from agent.run import Run, emitter
+from agent.spans import begin
 from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
 
@@ -54,6 +55,11 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         examples = await examples_for(evidence, run, emit) if server_may else ()
         messages = _messages(state, run, evidence, earlier, examples)
         await _write(messages, evidence, run, answer, usage, emit, server_may)
+    run.timings["gate"] = round(answer.judged_ms, 1)
+    if answer.judging_ns is not None:
+        span = begin("gate", run.span, answer.judging_ns)
+        span.set_attribute("overread.gate_ms", run.timings["gate"])
+        span.end()
     turns = [
         *earlier,
         {"role": "user", "text": state["asked"] or LEFT_OUT},

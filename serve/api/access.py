@@ -1,6 +1,5 @@
 """Who is let in: the right host and origin, a key, a rate and a place. Plain ASGI, so that streams pass unbuffered."""
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Collection
@@ -10,6 +9,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agent.lane import FIRST
 from overread.errors import OverreadError
 from serve.api.failures import crashed, failure
 from serve.api.service import Service
@@ -78,7 +78,7 @@ class Access:
         if not keys.all() and self._open:
             return LOCAL
         given = _presented(headers)
-        owner = await asyncio.to_thread(keys.owner, given) if given else None
+        owner = await self._service.assistant.parts.lane.run(FIRST, keys.owner, given) if given else None
         if owner is None:
             self._service.metrics.rejected.labels("key").inc()
             raise ApiError(401, "invalid_api_key", "an API key is needed: Authorization: Bearer KEY")

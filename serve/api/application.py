@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import Receive, Scope, Send
 
 from overread import __version__
 from overread.settings import Settings
@@ -16,8 +17,9 @@ from serve.a2a.mounting import mount_a2a
 from serve.api import completions, health, uploads
 from serve.api.access import Access
 from serve.api.bounded import Bounded
-from serve.api.failures import add_failures
+from serve.api.failures import add_failures, failure
 from serve.api.logs import Watched
+from serve.api.schema import close_methods, tell_truly
 from serve.api.service import Service
 from serve.chat.headers import KeepToItself
 from serve.chat.server import LOOPBACK, add_page
@@ -57,11 +59,12 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(service.assistant)
-            warming = asyncio.create_task(asyncio.to_thread(service.readiness.warm))
+            warming = asyncio.create_task(service.readiness.warm())
             sweeping = asyncio.create_task(_sweep(service))
             for context in contexts:
                 await stack.enter_async_context(context)
             yield
+            warming.cancel()
             sweeping.cancel()
             await asyncio.wait({warming, sweeping})
 
@@ -70,7 +73,9 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
     for module in (completions, uploads, health):
         app.include_router(module.router)
     contexts += [mount(app, service) for mount in mounts]
-    app.add_api_route("/v1/{rest:path}", _nothing, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+    tell_truly(app)
+    close_methods(app)
+    app.mount("/v1", _nothing)
     page = add_page(app, settings, folder)
     contexts.append(page.opened(service.assistant))
     add_failures(app)
@@ -92,9 +97,9 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
     return app
 
 
-async def _nothing(rest: str) -> None:
-    del rest
-    raise ApiError(404, "not_found", "there is no such route, or not with this method; see docs/serving.md")
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    error = ApiError(404, "not_found", "there is no such route; see docs/serving.md")
+    await failure(error)(scope, receive, send)
 
 
 async def _sweep(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -24,15 +25,24 @@ class Asked:
         return bool(self.request.images or self.request.prior)
 
 
+_NEEDED = ("agent.graph", "agent.engines.server")
+
+
+def loaded() -> bool:
+    """Whether what a run needs was imported."""
+    return all(name in sys.modules for name in _NEEDED)
+
+
 def load() -> None:
     """Import what a run needs. It takes seconds the first time, so it is not done in the event loop."""
-    for name in ("agent.graph", "agent.engines.server"):
+    for name in _NEEDED:
         importlib.import_module(name)
 
 
 async def events_of(service: Service, owner: str, asked: Asked) -> AsyncGenerator[Event, None]:
     """The run's events, while it is noted whose the images are that it looks at."""
-    await asyncio.to_thread(load)
+    if not loaded():
+        await asyncio.to_thread(load)
     handles = iter(asked.handles)
     async with aclosing(service.assistant.ask(asked.request)) as events:
         async for event in events:

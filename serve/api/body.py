@@ -136,7 +136,7 @@ class ChatBody(BaseModel):
 def read_body(data: bytes) -> ChatBody:
     """The request in ``data``. Raises ``ApiError`` that names the field at fault and never what stood there."""
     try:
-        body = ChatBody.model_validate_json(data)
+        body = ChatBody.model_validate_json(data, strict=True)
     except ValidationError as error:
         raise _fault(error) from None
     for field, why in _REFUSED.items():
@@ -150,6 +150,21 @@ def read_body(data: bytes) -> ChatBody:
     if body.model != MODEL:
         raise ApiError(404, "model_not_found", f'there is one model here, "{MODEL}"; GET /v1/models lists it', "model")
     return body
+
+
+def body_schema() -> dict[str, Any]:
+    """The body for ``/openapi.json``, which has its definitions inline: there they cannot be named from elsewhere."""
+    whole = ChatBody.model_json_schema()
+    definitions = whole.pop("$defs", {})
+
+    def inline(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).rpartition("/")[2]
+            return inline(definitions[name]) if name in definitions else {key: inline(v) for key, v in value.items()}
+        return [inline(one) for one in value] if isinstance(value, list) else value
+
+    told: dict[str, Any] = inline(whole)
+    return told
 
 
 def first_fault(error: ValidationError, known: frozenset[str]) -> tuple[list[str], str]:

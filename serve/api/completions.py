@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from agent.lane import FIRST
 from overread.events import ErrorEvent, Event
-from serve.api.asked import events_of
-from serve.api.body import MODEL, ChatBody, read_body
-from serve.api.conversation import Conversation
+from serve.api import schema
+from serve.api.asked import Asked, events_of
+from serve.api.body import MODEL, ChatBody, body_schema, read_body
+from serve.api.conversation import Conversation, RunFolder
 from serve.api.reply import Json, Reply
 from serve.api.running import Running, unless
 from serve.api.service import owner_of, service_of
@@ -28,13 +28,13 @@ PULSE_S = 10.0
 router = APIRouter()
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", response_model=schema.Models, responses=schema.faults())
 async def models() -> dict[str, Any]:
     """The one model there is."""
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
 
 
-@router.get("/v1/models/{name}")
+@router.get("/v1/models/{name}", response_model=schema.Model, responses=schema.faults(404))
 async def model(name: str) -> dict[str, Any]:
     """The model of that name."""
     if name != MODEL:
@@ -42,23 +42,30 @@ async def model(name: str) -> dict[str, Any]:
     return {"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}
 
 
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": ChatBody.model_json_schema()}}}}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": body_schema()}}}}
 
 
-@router.post("/v1/chat/completions", openapi_extra=_BODY)
+@router.post(
+    "/v1/chat/completions",
+    openapi_extra=_BODY,
+    responses={
+        200: {"model": schema.Completion, "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **schema.faults(404, 415, 504),
+    },
+)
 async def completions(request: Request) -> Response:
     """Answer the last message: as one object, or with ``stream`` as server-sent events."""
     service, owner = service_of(request), owner_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "unsupported_media_type", "the body must be JSON: Content-Type: application/json")
     data = await request.body()
-    body = await asyncio.to_thread(read_body, data)
-    del data
     stack = AsyncExitStack()
     try:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=service.folder))
-        conversation = Conversation(owner, service.studies, service.settings, Path(folder))
-        asked = await asyncio.to_thread(conversation.read, body)
+        folder = RunFolder(service.folder)
+        stack.callback(folder.remove)
+        conversation = Conversation(owner, service.studies, service.settings, folder)
+        body, asked = await service.assistant.parts.lane.run(FIRST, _read, data, conversation)
+        del data
         reply = Reply(body.stops)
         await unless_gone(request, stack.enter_async_context(service.admission.turn(asked.with_images)))
         run = await stack.enter_async_context(Running(events_of(service, owner, asked)))
@@ -75,6 +82,11 @@ async def completions(request: Request) -> Response:
     finally:
         await stack.aclose()
     return response
+
+
+def _read(data: bytes, conversation: Conversation) -> tuple[ChatBody, Asked]:
+    body = read_body(data)
+    return body, conversation.read(body)
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+import tempfile
 from pathlib import Path
 
 from agent.request import Request, Turn
@@ -19,10 +20,29 @@ MOST_IMAGES = 20
 _DATA = re.compile(r"data:[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}(?:;[A-Za-z0-9.=+-]{1,64}){0,3};base64,")
 
 
-class Conversation:
-    """Reads requests of one owner. Images that came in a request are written into ``folder``, which is private."""
+class RunFolder:
+    """A private folder for the images that came in one request. It is made when the first of them does."""
 
-    def __init__(self, owner: str, studies: Studies, settings: Settings, folder: Path) -> None:
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._made: tempfile.TemporaryDirectory[str] | None = None
+
+    def path(self) -> Path:
+        """The folder, which is there."""
+        if self._made is None:
+            self._made = tempfile.TemporaryDirectory(prefix="run-", dir=self._parent)
+        return Path(self._made.name)
+
+    def remove(self) -> None:
+        """Delete it, and what is in it."""
+        if self._made is not None:
+            self._made.cleanup()
+
+
+class Conversation:
+    """Reads requests of one owner. Images that came in a request are written into ``folder``."""
+
+    def __init__(self, owner: str, studies: Studies, settings: Settings, folder: RunFolder) -> None:
         self._owner = owner
         self._studies = studies
         self._settings = settings
@@ -74,7 +94,7 @@ class Conversation:
             data = base64.b64decode(url[match.end() :], validate=True)
         except (binascii.Error, ValueError):
             raise ApiError(400, "invalid_image_url", f"image {n} is not valid base64", "messages") from None
-        path = self._folder / f"image-{n}"
+        path = self._folder.path() / f"image-{n}"
         write_new(path, [data])
         return path, None
 

@@ -2,25 +2,24 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from agent.errors import EngineError
-from agent.parts import Parts
-from overread.errors import OverreadError
+from agent.parts import Parts, Stage
 from overread.settings import Settings
+from serve.api import schema
 from serve.api.asked import load
 from serve.api.service import service_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Condition = Literal["starting", "ok", "fault", "unreachable", "composer"]
 
 LLM_WAIT_S = 2.0
 LLM_FRESH_S = 5.0
+AGAIN_S = 30.0
+"""Seconds after which what could not be loaded is tried again."""
 
 router = APIRouter()
 
@@ -33,25 +32,21 @@ class Readiness:
         self._parts = parts
         self._asked = 0.0
         self._asking = asyncio.Lock()
-        self.conditions: dict[str, Condition] = {"identity": "starting", "models": "starting", "index": "starting"}
+        self.conditions: dict[Stage, Condition] = dict.fromkeys(get_args(Stage), "starting")
         self.llm: Condition = "unreachable" if settings.llm_base_url else "composer"
 
-    def warm(self) -> None:
-        """Load what every answer needs, and note what does not work. Blocks."""
-        load()
-        loads: dict[str, tuple[Callable[[], Any], ...]] = {
-            "identity": (self._parts.detector,),
-            "models": (self._parts.identifier, self._parts.registry),
-            "index": (self._parts.knowledge,),
-        }
-        for name, parts in loads.items():
-            try:
-                for part in parts:
-                    part()
-            except (OverreadError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError):
-                self.conditions[name] = "fault"
-            else:
-                self.conditions[name] = "ok"
+    async def warm(self) -> None:
+        """Load what every answer needs, ask a question for practice, and note what does not work.
+
+        What does not work is tried again, until it does: a disk may be full for a while, a machine too busy.
+        """
+        await asyncio.to_thread(load)
+        while True:
+            async for stage, works in self._parts.warm():
+                self.conditions[stage] = "ok" if works else "fault"
+            if all(condition == "ok" for condition in self.conditions.values()):
+                return
+            await asyncio.sleep(AGAIN_S)
 
     async def look(self) -> tuple[bool, dict[str, Condition]]:
         """Whether questions can be answered, and each part's condition.
@@ -64,7 +59,7 @@ class Readiness:
                     self.llm = await self._reach()
                     self._asked = time.monotonic()
         ready = all(condition == "ok" for condition in self.conditions.values())
-        return ready, {**self.conditions, "llm": self.llm}
+        return ready, {**{str(stage): condition for stage, condition in self.conditions.items()}, "llm": self.llm}
 
     async def _reach(self) -> Condition:
         from agent.engines.server import served_model
@@ -77,20 +72,30 @@ class Readiness:
         return "ok"
 
 
-@router.get("/healthz")
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", response_model=schema.Alive, responses=schema.faults())
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    response_model=schema.Ready,
+    responses={**schema.faults(), 503: {"model": schema.Ready | schema.Failed, "description": "Not ready"}},
+)
 async def readyz(request: Request) -> JSONResponse:
     """Whether questions can be answered: 200, or 503 while a part is not there."""
     ready, conditions = await service_of(request).readiness.look()
     return JSONResponse({"ready": ready, "parts": conditions}, status_code=200 if ready else 503)
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **schema.faults()},
+)
 async def metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
     return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

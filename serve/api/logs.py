@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from opentelemetry.trace import Span
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.api.failures import crashed
 from serve.api.service import Service
+from serve.tracing import request_span
 
 log = logging.getLogger("serve.api.requests")
 
@@ -65,6 +68,10 @@ class Watched:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with request_span(Headers(scope=scope).get("traceparent")) as span:
+            await self._watch(scope, receive, send, span)
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         begun, status = time.monotonic(), 0
 
         async def heard(message: Message) -> None:
@@ -83,14 +90,15 @@ class Watched:
                 raise
             await response(scope, receive, heard)
         finally:
-            self._note(scope, status, time.monotonic() - begun)
+            self._note(scope, status, time.monotonic() - begun, span)
 
-    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+    def _note(self, scope: MutableMapping[str, Any], status: int, seconds: float, span: Span) -> None:
         route = str(getattr(scope.get("route"), "path", _MANY))
         route = route if route.startswith(TOLD) else _MANY
         # What a client calls its method may be anything.
         method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST", "DELETE", "OPTIONS"} else _MANY
         told = str(status) if status in {int(code) for code in HTTPStatus} else "none"
+        span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
         self._metrics.requests.labels(method, route, told).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if route == _MANY and status < HTTPStatus.BAD_REQUEST:

@@ -1,5 +1,6 @@
 """Serves the one application until Ctrl-C."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,5 +30,26 @@ def serve(settings: Settings, host: str, port: int) -> None:
         log_as_json()
         return build_app(settings, folder, host)
 
+    from serve.api.patience import patient
+    from serve.tracing import begin_tracing
+
+    # Several runs share the cores: each on as many threads as there are cores would only wait for the others.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // settings.api_image_runs)))
+    tracing = begin_tracing(settings)
     said = "Overread serves its interfaces at {address} (Ctrl-C ends it)"
-    serve_app(make, host, port, said, drain_s=settings.api_drain_s, log_config=None, server_header=False)
+    try:
+        serve_app(
+            make,
+            host,
+            port,
+            said,
+            drain_s=settings.api_drain_s,
+            log_config=None,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            http=patient(settings.api_read_s),
+        )
+    finally:
+        if tracing is not None:
+            tracing.shutdown()

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from overread.settings import Settings
+from serve.api import schema
 from serve.api.completions import unless_gone
 from serve.api.pictures import look_at, png_of, told_of
 from serve.api.service import owner_of, service_of
@@ -31,7 +32,13 @@ _FORM = {
 router = APIRouter()
 
 
-@router.post("/v1/studies", status_code=201, openapi_extra=_FORM)
+@router.post(
+    "/v1/studies",
+    status_code=201,
+    openapi_extra=_FORM,
+    response_model=schema.NewStudy,
+    responses=schema.faults(415),
+)
 async def upload(request: Request) -> dict[str, Any]:
     """Store the file of the form's one part, ``file``, and say how it is named. What cannot be read is not kept."""
     service, owner = service_of(request), owner_of(request)
@@ -68,7 +75,7 @@ def _look(path: Any, settings: Settings) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/studies")
+@router.get("/v1/studies", response_model=schema.Studies, responses=schema.faults())
 async def studies(request: Request) -> dict[str, Any]:
     """The caller's studies, the oldest first."""
     service = service_of(request)
@@ -76,14 +83,18 @@ async def studies(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": [told_of(service, stored) for stored in found]}
 
 
-@router.get("/v1/studies/{study_id}")
+@router.get("/v1/studies/{study_id}", response_model=schema.Study, responses=schema.faults(404))
 async def study(request: Request, study_id: str) -> dict[str, Any]:
     """What is known of a study, and which pictures there are of it."""
     service, owner = service_of(request), owner_of(request)
     return told_of(service, await asyncio.to_thread(service.studies.get, owner, study_id))
 
 
-@router.get("/v1/studies/{study_id}/artifacts/{name}.png", response_class=Response)
+@router.get(
+    "/v1/studies/{study_id}/artifacts/{name}.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}}, **schema.faults(404)},
+)
 async def artifact(request: Request, study_id: str, name: str) -> Response:
     """A picture, as PNG: ``image`` without identity, ``overlay`` with what was found, or an artifact by its id.
 
@@ -98,7 +109,7 @@ async def artifact(request: Request, study_id: str, name: str) -> Response:
     return Response(picture, media_type="image/png", headers={"Cache-Control": "private, no-store"})
 
 
-@router.delete("/v1/studies/{study_id}")
+@router.delete("/v1/studies/{study_id}", response_model=schema.Deleted, responses=schema.faults(404))
 async def delete(request: Request, study_id: str) -> dict[str, Any]:
     """Delete a study from the disk, and what is kept of it in memory; or only the latter, by the id in the events."""
     service, owner = service_of(request), owner_of(request)

@@ -9,12 +9,11 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from overread.errors import OverreadError
 from overread.settings import Settings
 from serve.errors import ArgumentsError
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHUTDOWN_WAIT_S = 2
+KEEP_ALIVE_S = 75
 _PREFIX = "overread-chat-"
 
 
@@ -70,7 +70,13 @@ def serve_app(
                 logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 await super().shutdown(sockets)
 
-        settled: dict[str, Any] = {"log_level": "error", "access_log": False, **more}
+        # A proxy in front keeps its connections for about a minute; it must not find that they were just closed.
+        settled: dict[str, Any] = {
+            "log_level": "error",
+            "access_log": False,
+            "timeout_keep_alive": KEEP_ALIVE_S,
+            **more,
+        }
         Server(uvicorn.Config(make(folder), timeout_graceful_shutdown=ceil(drain_s), **settled)).run(sockets=[listener])
 
 
@@ -91,10 +97,11 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
         from agent.assistant import Assistant
 
         async with Assistant(settings) as assistant:
-            warming = asyncio.create_task(asyncio.to_thread(_warm, assistant.parts))
+            warming = asyncio.create_task(_warm(assistant.parts))
             async with page.opened(assistant):
                 yield
-            await warming
+            warming.cancel()
+            await asyncio.wait({warming})
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(KeepToItself)
@@ -130,11 +137,10 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
     return page
 
 
-def _warm(parts: "Parts") -> None:
-    """Load what every answer needs, so that the first is quick. The run that needs a broken part tells of it."""
-    for part in (parts.detector, parts.identifier, parts.registry, parts.knowledge):
-        with suppress(OverreadError):
-            part()
+async def _warm(parts: "Parts") -> None:
+    """So that the first answer is quick. What does not work is told by the run that needs it."""
+    async for _ in parts.warm():
+        pass
 
 
 def _listen(host: str, port: int) -> socket.socket:

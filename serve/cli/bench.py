@@ -24,6 +24,10 @@ Examples:
   overread bench guardrails --only latency --json
 
   overread bench retrieval --data shared/data/retrieval
+
+  overread bench serve
+
+  overread bench serve --url http://127.0.0.1:8000 --json
 """
 
 app = typer.Typer(help="Measure speed on this machine, and the guardrails.", rich_markup_mode=None, epilog=EXAMPLES)
@@ -166,6 +170,40 @@ def retrieval(
         cache = settings().cache / "bench-retrieval"
         report = measure_retrieval(data, cache, quick=quick, full=full, progress=progress)
         out.write(json.dumps(asdict(report)) + "\n" if as_json else table(report))
+
+
+@app.command("serve")
+def serving(
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A server that runs already; its key in OVERREAD_API_KEY.")
+    ] = None,
+    streams: Annotated[int, typer.Option(min=1, max=512, help="Answers streamed at once.")] = 64,
+    each: Annotated[int, typer.Option(min=1, max=1000, help="Questions of each stream, one after the other.")] = 4,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """How a server answers many at once, and the guardrails' share of the time; starts one unless --url names it."""
+    import json
+    import os
+
+    from evaluation.serve_load import LoadError, measure_serving
+    from serve.cli.bench_table import show_table
+    from serve.cli.output import own_stdout
+    from serve.errors import ArgumentsError
+
+    try:
+        with own_stdout() as out:
+            found = measure_serving(url, streams, each)
+            if as_json:
+                rows = [{"part": part, **figure.as_json()} for part, figures in found.items() for figure in figures]
+                out.write(json.dumps(rows) + "\n")
+            else:
+                load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+                caption = (
+                    f"{os.cpu_count()} cores; load average {load}; text questions, client and server on one machine"
+                )
+                show_table(out, found, quick=False, first="part", caption=caption)
+    except LoadError as error:
+        raise ArgumentsError(str(error)) from None
 
 
 def _json(timings: "list[Timing]") -> str:

@@ -1,8 +1,8 @@
-"""How the guardrails' figures are shown: a line on stderr as each part is done, then one table."""
+"""How figures are shown: a line on stderr as each part is done, then one table."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def told(parts: Iterable[Part], names: Sequence[str]) -> Iterator[Part]:
         yield part
 
 
-def as_json_text(found: "dict[str, Sequence[Figure]]") -> str:
+def as_json_text(found: "Mapping[str, Sequence[Figure]]") -> str:
     """One JSON array with an object a figure, each with its part and the command that gives it alone."""
     import json
 
@@ -36,13 +36,15 @@ def as_json_text(found: "dict[str, Sequence[Figure]]") -> str:
     return json.dumps(rows, ensure_ascii=False) + "\n"
 
 
-def show_table(out: TextIO, found: "dict[str, Sequence[Figure]]", quick: bool) -> None:
+def show_table(
+    out: TextIO, found: "dict[str, Sequence[Figure]]", quick: bool, first: str = "--only", caption: str | None = None
+) -> None:
     """One table, a section a part, and how many aims were met."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption=f"A part alone: {COMMAND} NAME", caption_justify="left")
-    table.add_column("--only")
+    table = Table(caption=caption or f"A part alone: {COMMAND} NAME", caption_justify="left")
+    table.add_column(first)
     table.add_column("figure", overflow="fold")
     for name in ("value", "95 % interval", "n", "aim"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -24,6 +24,7 @@ class ApiServer:
     bob: str
     state: Path
     log: Path
+    pid: int
 
     def client(self, key: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=200, trust_env=False)
@@ -52,6 +53,8 @@ def api(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ApiSe
     own = {
         "OVERREAD_STATE": str(state), "OVERREAD_CACHE": str(cache), "TMPDIR": str(folder / "tmp"),
         "OVERREAD_API_BODY_BYTES": "1000000", "OVERREAD_MAX_FILE_BYTES": "2000000",
+        "OVERREAD_API_RATE": "1000000", "OVERREAD_API_READ_S": "3", "OVERREAD_TRUSTED_PROXIES": '["127.0.0.1"]',
+        "OVERREAD_ALLOWED_ORIGINS": '["https://viewer.example"]', "OVERREAD_ALLOWED_HOSTS": '["reader.example"]',
     }  # fmt: skip
     with log.open("w") as err:
         process = subprocess.Popen(
@@ -61,7 +64,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[ApiSe
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "http://" in line, log.read_text()
-        server = ApiServer("http://" + line.split("http://")[1].split()[0], alice, bob, state, log)
+        server = ApiServer("http://" + line.split("http://")[1].split()[0], alice, bob, state, log, process.pid)
         try:
             _wait_until_ready(server)
             yield server

@@ -150,3 +150,25 @@ def test_two_users_runs_never_meet(api: Any, rounds: int) -> None:
     planted = re.compile("Zebulon|Quixotry|Thaddeus|Umbridge|DOE|" + "|".join(names))
     assert not planted.search(api.log.read_text())
     assert not planted.search(api.metrics())
+
+
+def test_a_prior_is_named_by_its_handle(api: Any) -> None:
+    with api.client(api.alice) as http, api.client(api.bob) as other:
+        ids = [upload(http, ct("Quixotry^Zebulon")).json()["id"] for _ in range(2)]
+        parts = [
+            {"type": "text", "text": "Has it changed?"},
+            {"type": "image_url", "image_url": {"url": f"study:{ids[0]}"}},
+        ]
+        body = {
+            "model": "overread",
+            "messages": [{"role": "user", "content": parts}],
+            "overread": {"prior": f"study:{ids[1]}"},
+        }
+        asked = http.post("/v1/chat/completions", json=body)
+        assert asked.status_code == 200, asked.text
+        studies = {event["study_id"] for event in asked.json()["overread"]["events"] if event["type"] == "study"}
+        assert len(studies) == 2
+        assert "Quixotry" not in asked.text
+        assert other.post("/v1/chat/completions", json=body).status_code == 404
+        for id_ in ids:
+            http.delete(f"/v1/studies/{id_}")

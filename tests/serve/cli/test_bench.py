@@ -74,3 +74,12 @@ def test_every_part_gives_figures_on_few_cases(shared_data: Path) -> None:
         figures = PARTS[name].measure(shared_data, True)
         assert figures
         assert all(figure.value is not None or figure.note for figure in figures), name
+
+
+def test_a_server_that_is_not_there_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "serve", "--url", "http://127.0.0.1:9"])
+    told = capfd.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert told.err.count("\n") == 1
+    assert "no server" in told.err
