@@ -53,9 +53,9 @@ class Settings(BaseSettings):
     llm_first_token_s: float = Field(20.0, gt=0, description="Seconds to wait for the first token.")
     llm_stall_s: float = Field(10.0, gt=0, description="Seconds to wait between two tokens.")
     llm_max_tokens: int = Field(700, gt=0, description="Most tokens one answer may take.")
-    llm_tool_calls: int = Field(
-        4, ge=0, le=32, description="Calls of tools it may add to a run; 0: it is offered none."
-    )
+    llm_temperature: float = Field(0.0, ge=0, le=2, description="Its temperature: 0 takes the likeliest word.")
+    llm_seed: int | None = Field(None, description="Seed for a server that draws its words and takes one.")
+    llm_tool_calls: int = Field(4, ge=0, le=32, description="Calls of tools it may add to a run; 0: none.")
     llm_tool_choice: Literal["required", "auto"] = Field(
         "required", description="Whether it must answer the offer of tools with a call, or may with text."
     )

@@ -37,7 +37,7 @@ class Judge:
         self._failed = False
 
     async def lowered(self, claim: Claim) -> tuple[Claim, WithheldReason | None]:
-        """The claim as it stands, or with a lower verdict and why it is withheld. Only a supported one is asked about."""
+        """The claim, or it with a lower verdict and why it is withheld. Only supported ones are asked about."""
         if claim.verdict != "supported":
             return claim, None
         said = None if self._failed else await self._verdict(claim)

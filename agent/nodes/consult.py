@@ -153,7 +153,7 @@ class _Consultation:
         if not may:
             return self._denied(read.name, "skipped", "no more calls may be made for this question", args, read.image)
         if read.image is None:
-            return await self._search(read, args)
+            return await self._search(args)
         return await self._on_image(read, read.image, args)
 
     def _args(self, ask: Ask) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class _Consultation:
         self._emit(ToolResultEvent(call_id=call_id, tool=tool, status=status, reason=reason, elapsed_ms=0.0, **where))
         return json.dumps({"status": status, "reason": reason})
 
-    async def _search(self, ask: Ask, args: Mapping[str, Any]) -> str:
+    async def _search(self, args: Mapping[str, Any]) -> str:
         from overread.errors import OverreadError
 
         call_id, begun = self._numbering.next("T"), time.monotonic()

@@ -27,6 +27,7 @@ from agent.report import NOTICE, missing_of_report
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
+from overread.records import Usage
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime

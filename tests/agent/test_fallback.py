@@ -52,7 +52,7 @@ async def test_the_server_sees_evidence_and_history_as_data(
     history = (Turn("user", "What is a lung?"), Turn("assistant", "An organ."))
     question = "Dr. Ingrid Solbakken asks: what is pneumonia, and how is it confirmed?"
     await ask(own_settings, parts, llm_server.url("good"), question, history=history)
-    messages = llm_server.requests[0]["messages"]
+    messages = llm_server.written()[0]["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert "Solbakken" not in str(messages)
     assert "EVIDENCE" in str(messages[-1])
