@@ -5,7 +5,6 @@ a failed check, which withholds.
 """
 
 import asyncio
-from typing import cast
 
 from langchain_core.messages import HumanMessage
 
@@ -62,4 +61,4 @@ class Judge:
         except (EngineError, TimeoutError):
             return None
         word = said.strip(" \n.`\"'*").lower()
-        return cast("Verdict", word) if word in VERDICTS else None
+        return next((verdict for verdict in VERDICTS if verdict == word), None)

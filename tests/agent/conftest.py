@@ -3,17 +3,13 @@
 The first part of the path chooses how it behaves: ``http://127.0.0.1:PORT/breaks-off/v1``.
 """
 
-import csv
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from agent.assistant import Assistant
 from agent.parts import Parts
@@ -180,14 +176,3 @@ async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assis
     """An assistant with a state of its own."""
     async with Assistant(own_settings, parts) as made:
         yield made
-
-
-@pytest.fixture
-def stack(tmp_path: Path, shared_data: Path) -> Path:
-    """Twelve pages of chest X-rays: not a real volume, but many frames of a kind that has a tool."""
-    with (shared_data / "images.csv").open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["domain"] == "cxr_kermany"][:11]
-    pages = [Image.open(shared_data / row["file"]).convert("L").resize((224, 224)) for row in rows]
-    pages.insert(3, Image.fromarray(np.zeros((224, 224), dtype=np.uint8)))
-    pages[0].save(tmp_path / "stack.tiff", save_all=True, append_images=pages[1:])
-    return tmp_path / "stack.tiff"
