@@ -14,14 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from agent.assistant import Assistant
 from agent.parts import Parts
 from overread.settings import Settings
 
@@ -33,11 +32,10 @@ MODEL = "tiny"
 
 @dataclass
 class VllmServer:
-    """vLLM with the tiny model. ``took`` are the seconds that steps took."""
+    """vLLM with the tiny model."""
 
     url: str
     log: Path
-    took: dict[str, float]
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
@@ -86,7 +84,7 @@ def vllm_packages() -> Path:
     return folder
 
 
-def vllm_environment(packages: Path, home: Path) -> dict[str, str]:
+def environment_of(packages: Path, home: Path) -> dict[str, str]:
     """What vLLM is started with: the CPU, nothing fetched, nothing told to anybody."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OVERREAD_", "VLLM_", "PYTHON"))}
     return kept | {
@@ -100,14 +98,18 @@ def vllm_environment(packages: Path, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def vllm_environment() -> Callable[[Path, Path], dict[str, str]]:
+    """What makes the variables of a process that uses these packages."""
+    return environment_of
+
+
+@pytest.fixture(scope="session")
 def vllm(vllm_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """The server, started once for all of these tests."""
     folder = tmp_path_factory.mktemp("vllm")
-    begun = time.monotonic()
     subprocess.run(
         [sys.executable, HERE / "tiny_model.py", folder / "model"], check=True, capture_output=True, timeout=200
     )
-    made = time.monotonic()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -121,14 +123,14 @@ def vllm(vllm_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             command,
             stdout=out,
             stderr=out,
-            env=vllm_environment(vllm_packages, folder),
+            env=environment_of(vllm_packages, folder),
             cwd=folder,
             start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(process, url, log)
-        yield VllmServer(url, log, {"model": made - begun, "start": time.monotonic() - made})
+        yield VllmServer(url, log)
     finally:
         process.terminate()
         try:
@@ -157,10 +159,3 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) ->
 def parts() -> Parts:
     """The parts of an assistant, read once."""
     return Parts(Settings())
-
-
-@pytest.fixture
-async def assistant(vllm: VllmServer, own_settings: Settings, parts: Parts) -> AsyncIterator[Assistant]:
-    """An assistant whose engine is this server."""
-    async with Assistant(vllm.settings(own_settings), parts) as made:
-        yield made

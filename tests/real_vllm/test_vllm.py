@@ -1,12 +1,10 @@
 """A real vLLM on the CPU answers the agent. Its weights are random, so nothing it writes may ever be shown."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from agent.assistant import Assistant
 from agent.engines.judge import VERDICTS
@@ -225,8 +223,3 @@ async def test_a_model_without_sight_gets_no_picture_through(
     settings = vllm.settings(own_settings, llm_images=1, llm_tool_calls=0)
     events = await run(settings, parts, OF_IMAGES[0], stack)
     nothing_of_it_is_shown(events)
-
-
-def test_the_took_times_are_told(vllm: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\nvLLM: {json.dumps({name: round(took, 1) for name, took in vllm.took.items()})}")  # noqa: T201
