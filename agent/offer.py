@@ -81,22 +81,23 @@ class Offer:
     """The functions of one run.
 
     ``images`` are the accepted ones whose pixels are at hand, ``sizes`` their (H, W) by id. ``ran`` is what has run
-    already, and is not run again.
+    already, and is not run again. Without images, no ``registry`` is needed.
     """
 
     def __init__(
         self,
         images: Sequence[SeenImage],
         sizes: Mapping[str, tuple[int, int]],
-        registry: "ToolRegistry",
+        registry: "ToolRegistry | None",
         segmenter: "Segmenter | None" = None,
         ran: frozenset[ImageFrame] = frozenset(),
     ) -> None:
         self._ran = ran
-        self._tools = {tool.name for tool in registry.all()}
+        tools = registry.all() if registry else []
+        self._tools = {tool.name for tool in tools}
         self._functions: dict[str, _Function] = {}
         own = [image for image in images if image.domain is not None and not image.prior_of]
-        for tool in registry.all():
+        for tool in tools:
             fitting = {image.id: image for image in own if _names(tool.card, image)}
             if fitting:
                 self._add(_of_card(_function_name(tool.name), tool, fitting, ran))

@@ -1,9 +1,12 @@
 """Any OpenAI-compatible server as an engine: vLLM, Ollama, a vendor's."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -14,6 +17,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from agent.engines.starts import ClaimStarts
 from agent.errors import EngineError, EngineStatusError
+from overread.catalogue import is_loopback
 from overread.records import Usage
 from overread.settings import Settings
 
@@ -68,7 +72,23 @@ def server_model(settings: Settings, model: str, extra_body: dict[str, Any] | No
         stream_usage=True,
         logprobs=settings.llm_logprobs or None,
         extra_body=extra_body,
+        http_async_client=_client(settings),
     )
+
+
+def _client(settings: Settings) -> httpx.AsyncClient:
+    """A client for one model, whose connections are not kept.
+
+    LangChain shares its own between all event loops of a process, and a kept connection belongs to one of them. A
+    proxy must not see what goes to this machine.
+    """
+    outside = not is_loopback(urlsplit(settings.llm_base_url or "").hostname or "")
+    return httpx.AsyncClient(trust_env=outside, verify=_tls(), limits=httpx.Limits(max_keepalive_connections=0))
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 async def chunks(

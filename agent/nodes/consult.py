@@ -87,11 +87,10 @@ class _Consultation:
         self._segmenter: Segmenter | None = run.parts.segmenter() if state["new_images"] else None
         self._ends = time.monotonic() + run.settings.llm_tools_s
         self._outlined: set[tuple[str, Box]] = set()
-        registry = run.parts.registry()
+        registry = run.parts.registry() if state["new_images"] else None
         here = [image for image in self._images if image.id in state["new_images"]]
-        ran: set[ImageFrame] = {
-            (call.tool.name, image.id, image.frame) for call in plan(here, registry).required for image in call.images
-        }
+        required = plan(here, registry).required if registry else ()
+        ran: set[ImageFrame] = {(call.tool.name, image.id, image.frame) for call in required for image in call.images}
         self._ran = ran
         sizes = {image.id: run.studies[image.study_id].size for image in here}
         self._offer = Offer(here, sizes, registry, self._segmenter, frozenset(ran))
