@@ -5,11 +5,13 @@ environment's packages, which bring the rest and torch above all. The pins are i
 another. Where they cannot be installed or the server does not start, the tests that need it skip and say why.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from overread.settings import Settings
 
 HERE = Path(__file__).parent
 PINS = HERE / "environment.txt"
-INSTALL_S, START_S = 900, 420
+INSTALL_S, START_S = 900, 600
 MODEL = "tiny"
 
 
@@ -104,8 +106,12 @@ def vllm_environment() -> Callable[[Path, Path], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def vllm(vllm_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    """The server, started once for all of these tests."""
+def vllm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+    """The server, started once for all of these tests; or the one that ``OVERREAD_TEST_VLLM`` says is running."""
+    if os.environ.get("OVERREAD_TEST_VLLM"):
+        yield VllmServer(os.environ["OVERREAD_TEST_VLLM"], Path(os.devnull))
+        return
+    vllm_packages: Path = request.getfixturevalue("vllm_packages")
     folder = tmp_path_factory.mktemp("vllm")
     subprocess.run(
         [sys.executable, HERE / "tiny_model.py", folder / "model"], check=True, capture_output=True, timeout=200
@@ -133,11 +139,11 @@ def vllm(vllm_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield VllmServer(url, log)
     finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its engine too, whatever became of the server
+        process.wait(30)
 
 
 def wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

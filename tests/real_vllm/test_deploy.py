@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+# The first test waits for the packages.
+pytestmark = pytest.mark.timeout(1_500)
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy" / "vllm").glob("*.yaml"))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from agent.assistant import Assistant
 from agent.engines.judge import VERDICTS
@@ -25,6 +26,9 @@ from overread.events import (
 )
 from overread.records import Context
 from overread.settings import Settings
+
+# The first test waits for the packages and for the server.
+pytestmark = pytest.mark.timeout(1_500)
 
 QUESTION = "What is pneumonia, and how is it confirmed?"
 QUESTIONS = [
