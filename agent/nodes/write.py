@@ -32,6 +32,8 @@ from overread.records import Usage
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
+    from guardrails.gate import Gate
+
 REMEMBERED_TURNS = 20
 WITH_TOOLS = "llm with tools"
 """The engine that a server which takes no tools falls back from."""
@@ -134,9 +136,10 @@ async def _write(
     The composer, which obeys nobody, also answers a question of which a language model may read nothing.
     """
     fallback_from = server.NAME if run.engine == "failed" else None
+    gate = run.gate(evidence)
     if server_may:
         try:
-            await _write_by_server(messages, evidence, run, answer, usage, emit)
+            await _write_by_server(messages, evidence, gate, run, answer, usage, emit)
         except EngineError as error:
             log.warning("the composer writes in place of the language model (%s)", error)
             fallback_from = server.NAME
@@ -145,16 +148,22 @@ async def _write(
             return
     if run.settings.llm_base_url or run.request.images:  # else it was said when the question was screened
         emit(composer_event(fallback_from))
-    await answer.write(run.gate(evidence), _composed(messages))
+    await answer.write(gate.fresh(), _composed(messages))
 
 
 async def _write_by_server(
-    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: Usage, emit: Emit
+    messages: list[BaseMessage],
+    evidence: Evidence,
+    gate: "Gate",
+    run: Run,
+    answer: Answer,
+    usage: Usage,
+    emit: Emit,
 ) -> None:
     name = await server.served_model(run.settings)
     emit(EngineEvent(name=server.NAME, model=name, fallback_from=WITH_TOOLS if run.engine == "no tools" else None))
     model = server.server_model(run.settings, name)
-    gate, before = run.gate(evidence), len(answer.claims)
+    before = len(answer.claims)
     again = Rewording(run.settings, name, evidence, usage).say_again
     lowered = Judge(run.settings, name, evidence, usage).lowered if run.settings.llm_judge else None
     starts = ClaimStarts()

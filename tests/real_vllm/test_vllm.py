@@ -74,6 +74,8 @@ def nothing_of_it_is_shown(events: list[Event]) -> None:
     done = events[-1]
     assert isinstance(done, DoneEvent)
     assert done.answer == "".join(event.text for event in events if isinstance(event, DeltaEvent))
+    claims = [event.claim_id for event in events if isinstance(event, ClaimEvent)]
+    assert len(claims) == len(set(claims))
     stopped = {event.claim_id for event in events if isinstance(event, WithheldEvent)}
     switched = [n for n, event in enumerate(events) if isinstance(event, EngineEvent) and event.name == "composer"]
     mine = [event for event in events[: (switched or [len(events)])[0]] if isinstance(event, ClaimEvent)]
