@@ -111,6 +111,7 @@ async def test_every_answer_is_withheld_or_refused(
     vllm: Any, own_settings: Settings, parts: Parts, stack: Path
 ) -> None:
     """Fourteen questions and three about an image, with two seeds each: 34 runs of 17 questions."""
+    await run(own_settings, parts, QUESTION, stack)  # what is loaded when first needed is loaded by one run alone
     many = asyncio.Semaphore(4)
 
     async def one(question: str, seed: int, *images: Path) -> list[Event]:
