@@ -37,8 +37,9 @@ _KEPT: dict[str, tuple[str, ...]] = {
 }
 """The fields of each event that are kept. A ``delta`` is not told by itself, ``done`` is the outcome."""
 
-_CHOSEN = ("llm_model", "llm_max_tokens", "llm_first_token_s", "llm_stall_s", "refuse_below", "tool_timeout_s",
-           "answer_timeout_s", "max_pixels", "max_frames")  # fmt: skip
+_CHOSEN = ("llm_model", "llm_temperature", "llm_seed", "llm_max_tokens", "llm_first_token_s", "llm_stall_s",
+           "llm_tool_calls", "llm_tool_choice", "llm_tools_s", "llm_images", "llm_judge", "refuse_below",
+           "tool_timeout_s", "answer_timeout_s", "max_pixels", "max_frames")  # fmt: skip
 """The settings that can change an answer."""
 
 

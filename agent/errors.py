@@ -21,6 +21,10 @@ class EngineError(AgentError):
     code = "engine_failed"
 
 
+class EngineStatusError(EngineError):
+    """A configured language model server is there, and answered a request with an error status."""
+
+
 class CaseError(AgentError):
     """A case cannot be added to the user's own cases."""
 

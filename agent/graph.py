@@ -1,9 +1,10 @@
 """The LangGraph graph: the way a question goes.
 
-    screen → read → identify → examine → retrieve → write → finish
+    screen → read → identify → examine → retrieve → consult → write → finish
 
 A question that may not be answered goes from ``screen`` to ``write``, and so do images of which none is
-accepted. A question without images goes from ``screen`` to ``retrieve``.
+accepted. A question without images goes from ``screen`` to ``retrieve``. Without a language model there is nothing to
+consult.
 """
 
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy, TimeoutPolicy
 
+from agent.nodes.consult import consult
 from agent.nodes.examine import examine
 from agent.nodes.finish import finish
 from agent.nodes.identify import identify
@@ -54,6 +56,7 @@ def build_graph(settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | No
     graph.add_node("identify", timed("identify", identify), timeout=limit, retry_policy=RETRY)
     graph.add_node("examine", timed("examine", examine), timeout=writing)
     graph.add_node("retrieve", timed("retrieve", retrieve), timeout=limit, retry_policy=RETRY)
+    graph.add_node("consult", timed("consult", consult), timeout=writing)
     graph.add_node("write", timed("write", write), timeout=writing)
     graph.add_node("finish", timed("finish", finish))
     graph.add_edge(START, "screen")
@@ -61,7 +64,8 @@ def build_graph(settings: Settings, checkpointer: "BaseCheckpointSaver[Any] | No
     graph.add_conditional_edges("read", after_read, ["identify", "write"])
     graph.add_conditional_edges("identify", after_identify, ["examine", "write"])
     graph.add_edge("examine", "retrieve")
-    graph.add_edge("retrieve", "write")
+    graph.add_edge("retrieve", "consult")
+    graph.add_edge("consult", "write")
     graph.add_edge("write", "finish")
     graph.add_edge("finish", END)
     return graph.compile(checkpointer=checkpointer)

@@ -7,7 +7,7 @@ Here are the pixels, the identity list, the stream, and the gate over a run's ev
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Run:
     of a text. ``prior`` is the study id of the one given as the prior, and ``incomparable`` why it may not be
     compared with the other, where that is known. ``keep`` hands a looked-at image to whoever shows it. ``account``
     is what the audit log will say. ``history`` are the request's earlier turns as a language model may read them.
+    ``engine`` is what has become of the configured server: it takes no tools, or failed and is asked nothing more.
     """
 
     request: Request
@@ -81,6 +82,7 @@ class Run:
     shown: dict[str, Shown] = field(default_factory=dict)
     text_redacted: int = 0
     history: list[dict[str, str]] = field(default_factory=list)
+    engine: Literal["whole", "no tools", "failed"] = "whole"
     timings: dict[str, float] = field(default_factory=dict)
     span: Span = INVALID_SPAN
 

@@ -7,7 +7,7 @@ the identity list live in ``agent.run.Run`` and end with the run.
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
-from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason
+from overread.records import Case, Context, Finding, Measurement, Passage, Record, RefusalReason, Usage
 
 
 class SeenImage(Record):
@@ -120,7 +120,7 @@ class ThreadState(TypedDict, total=False):
     refused_question: bool
     answer: str
     claims: list[dict[str, Any]]
-    usage: dict[str, int]
+    usage: Usage
 
 
 def fresh_run(question: str, context: Context, with_images: bool) -> ThreadState:

@@ -82,10 +82,15 @@ class Gate:
         """What the stream gives for a text, whole."""
         return [*self.feed(text), *self.finish()]
 
-    def apart(self, text: str) -> list[Released]:
-        """What becomes of a text that stands apart from the stream, whole. Claims go on being numbered."""
+    def fresh(self) -> "Gate":
+        """A gate for another text of the same answer, with nothing of this one in it. Claims go on being numbered."""
         other = Gate(self._identity, self._ledger, self._detector)
         other._claims = self._claims
+        return other
+
+    def apart(self, text: str) -> list[Released]:
+        """What becomes of a text that stands apart from the stream, whole. Claims go on being numbered."""
+        other = self.fresh()
         released = other.offline(text)
         self._claims = other._claims
         return released

@@ -22,6 +22,7 @@ from overread.records import (
     Record,
     RefusalReason,
     ToolStatus,
+    Usage,
     WithheldReason,
 )
 
@@ -138,7 +139,7 @@ class DoneEvent(BaseEvent):
     citations: tuple[str, ...] = ()
     confidence: float | None = None
     certificate: Certificate | None = None
-    usage: dict[str, int] = Field(default_factory=dict)
+    usage: Usage = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     audit_id: str
 

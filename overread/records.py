@@ -25,6 +25,8 @@ RefusalReason = Literal[
 ]
 WithheldReason = Literal["phi", "contradicted", "unsupported", "injection", "error"]
 Box = tuple[int, int, int, int]
+Usage = dict[str, int | float]
+"""What a run used of a language model, by name: tokens, calls."""
 
 
 class Record(BaseModel):

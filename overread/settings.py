@@ -53,6 +53,16 @@ class Settings(BaseSettings):
     llm_first_token_s: float = Field(20.0, gt=0, description="Seconds to wait for the first token.")
     llm_stall_s: float = Field(10.0, gt=0, description="Seconds to wait between two tokens.")
     llm_max_tokens: int = Field(700, gt=0, description="Most tokens one answer may take.")
+    llm_temperature: float = Field(0.0, ge=0, le=2, description="Its temperature: 0 takes the likeliest word.")
+    llm_seed: int | None = Field(None, description="Seed for a server that draws its words and takes one.")
+    llm_tool_calls: int = Field(4, ge=0, le=32, description="Calls of tools it may add to a run; 0: none.")
+    llm_tool_choice: Literal["required", "auto"] = Field(
+        "required", description="Whether it must answer the offer of tools with a call, or may with text."
+    )
+    llm_tools_s: float = Field(30.0, gt=0, description="Seconds that asking for more tools, and these, may take.")
+    llm_images: int = Field(0, ge=0, le=8, description="Masked images it is shown; 0 for one that sees none.")
+    llm_judge: bool = Field(False, description="Let it judge its claims once more; that can only withhold.")
+    llm_logprobs: bool = Field(False, description="Ask for log-probabilities and tell those at claim starts.")
 
     node_timeout_s: float = Field(120.0, gt=0, description="Seconds one step of a run may take.")
     answer_timeout_s: float = Field(300.0, gt=0, description="Seconds the tools, or the writing, may take together.")

@@ -181,7 +181,8 @@ def engine_line(event: EngineEvent) -> str:
     """Which engine wrote, and whether it stood in for another."""
     said = phrases()["engine"]
     line: str = said["composer"] if event.name == "composer" else said["llm"].format(model=event.model)
-    return f"{line} ({said['fallback']})" if event.fallback_from else line
+    why = said["fallback" if event.name == "composer" else "no_tools"]
+    return f"{line} ({why})" if event.fallback_from else line
 
 
 def engine_limits(event: EngineEvent) -> str:

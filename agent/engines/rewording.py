@@ -10,7 +10,7 @@ from agent.engines.server import server_model, stream_text
 from agent.errors import EngineError
 from agent.evidence import Evidence, evidence_text, of_ids
 from agent.prompts import check_words, reword_message
-from overread.records import Claim
+from overread.records import Claim, Usage
 from overread.settings import Settings
 
 MOST = 4
@@ -26,7 +26,7 @@ class Rewording:
     It gives up for the rest of the answer when the server fails or is too slow. Fills ``usage``.
     """
 
-    def __init__(self, settings: Settings, model: str, evidence: Evidence, usage: dict[str, int]) -> None:
+    def __init__(self, settings: Settings, model: str, evidence: Evidence, usage: Usage) -> None:
         short = settings.model_copy(update={"llm_max_tokens": LENGTH})
         self._model: Callable[[], BaseChatModel] = lambda: server_model(short, model)
         self._settings = short

@@ -1,16 +1,24 @@
 """Any OpenAI-compatible server as an engine: vLLM, Ollama, a vendor's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import cast
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from openai import OpenAIError
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable
+from openai import APIStatusError, OpenAIError
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from agent.errors import EngineError
+from agent.engines.starts import ClaimStarts
+from agent.errors import EngineError, EngineStatusError
+from overread.catalogue import is_loopback
+from overread.records import Usage
 from overread.settings import Settings
 
 NAME = "llm"
@@ -45,33 +53,58 @@ async def served_model(settings: Settings) -> str:
     return models[0].id
 
 
-def server_model(settings: Settings, model: str) -> BaseChatModel:
-    """A LangChain chat model that talks to the configured server. Deterministic where the server is."""
+def server_model(settings: Settings, model: str, extra_body: dict[str, Any] | None = None) -> BaseChatModel:
+    """A LangChain chat model that talks to the configured server. Deterministic where the server is.
+
+    ``extra_body`` are fields of the request that OpenAI's API does not have.
+    """
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(
         base_url=settings.llm_base_url,
         api_key=SecretStr(settings.llm_api_key.get_secret_value()),
         model=model,
-        temperature=0,
+        temperature=settings.llm_temperature,
+        seed=settings.llm_seed,
         max_retries=0,
         timeout=settings.llm_first_token_s + settings.llm_stall_s,
         max_tokens=settings.llm_max_tokens,
         stream_usage=True,
+        logprobs=settings.llm_logprobs or None,
+        extra_body=extra_body,
+        http_async_client=_client(settings),
     )
 
 
-async def stream_text(
-    model: BaseChatModel, messages: list[BaseMessage], settings: Settings, usage: dict[str, int]
-) -> AsyncIterator[str]:
-    """The text of an answer as it comes. Fills ``usage``.
+def _client(settings: Settings) -> httpx.AsyncClient:
+    """A client for one model, whose connections are not kept.
 
-    Raises ``EngineError`` when the first token or the next one takes too long, the server breaks off
-    or cannot be reached, asks for a tool that was not offered, or sends what is no answer.
+    LangChain shares its own between all event loops of a process, and a kept connection belongs to one of them. A
+    proxy must not see what goes to this machine.
     """
-    stream = cast("AsyncGenerator[AIMessageChunk, None]", model.astream(messages))
+    outside = not is_loopback(urlsplit(settings.llm_base_url or "").hostname or "")
+    return httpx.AsyncClient(trust_env=outside, verify=_tls(), limits=httpx.Limits(max_keepalive_connections=0))
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+async def chunks(
+    model: Runnable[LanguageModelInput, AIMessage],
+    messages: Sequence[BaseMessage],
+    settings: Settings,
+    usage: Usage,
+) -> AsyncGenerator[AIMessageChunk, None]:
+    """The pieces of an answer as they come, up to its end. Fills ``usage``.
+
+    Raises ``EngineError`` when the first piece or the next one takes too long, the server breaks off or cannot be
+    reached, or sends what is no answer; ``EngineStatusError`` when it answers with an error status.
+    """
+    stream = cast("AsyncGenerator[AIMessageChunk, None]", model.astream(list(messages)))
     wait = settings.llm_first_token_s
-    some = ended = False
+    ended = False
     try:
         while True:
             try:
@@ -79,24 +112,43 @@ async def stream_text(
             except StopAsyncIteration:
                 break
             wait = settings.llm_stall_s
-            if chunk.tool_call_chunks:
-                raise EngineError("the language model asked for a tool that it was not offered")
             if chunk.usage_metadata:
                 usage["input_tokens"] = usage.get("input_tokens", 0) + chunk.usage_metadata["input_tokens"]
                 usage["output_tokens"] = usage.get("output_tokens", 0) + chunk.usage_metadata["output_tokens"]
             ended = ended or bool(chunk.response_metadata.get("finish_reason"))
-            if chunk.text:
-                some = True
-                yield chunk.text
-    except EngineError:
-        raise
+            yield chunk
     except TimeoutError:
         raise EngineError("the language model server took too long") from None
+    except APIStatusError as error:
+        raise EngineStatusError(f"the language model server answered {error.status_code}") from None
     except BROKEN as error:
         raise EngineError(f"the language model server failed ({type(error).__name__})") from None
     finally:
         await stream.aclose()
-    if not some:
-        raise EngineError("the language model server sent an empty answer")
     if not ended:
         raise EngineError("the language model server broke off")
+
+
+async def stream_text(
+    model: BaseChatModel,
+    messages: Sequence[BaseMessage],
+    settings: Settings,
+    usage: Usage,
+    starts: ClaimStarts | None = None,
+) -> AsyncGenerator[str, None]:
+    """The text of an answer as it comes. Fills ``usage``, and tells ``starts`` how probable each token was.
+
+    Raises ``EngineError`` as ``chunks`` does, and when the answer is empty or asks for a tool: none is offered here.
+    """
+    some = False
+    async with aclosing(chunks(model, messages, settings, usage)) as pieces:
+        async for chunk in pieces:
+            if chunk.tool_call_chunks:
+                raise EngineError("the language model asked for a tool that it was not offered")
+            if starts is not None:
+                starts.hear(chunk.response_metadata.get("logprobs"))
+            if chunk.text:
+                some = True
+                yield chunk.text
+    if not some:
+        raise EngineError("the language model server sent an empty answer")

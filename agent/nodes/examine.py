@@ -42,14 +42,14 @@ async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     numbering = Numbering(state.get("counts"))
     images = [image for image in images_of(state) if image.id in state["new_images"]]
     registry = await asyncio.to_thread(run.parts.registry)
-    seen = _Seen(findings_of(state), measurements_of(state), cases_of(state))
+    seen = Seen(findings_of(state), measurements_of(state), cases_of(state))
     for call in plan(images, registry).required:
-        await _run_call(call, run, numbering, seen, emitter(runtime))
+        await run_call(call, run, numbering, seen, emitter(runtime))
     segmenter = await asyncio.to_thread(run.parts.segmenter)
     if segmenter is not None:
         pictures = {key: one for shown in run.shown.values() for key, one in shown.pictures.items()}
         for call in outlines(run.request.question, images, seen.findings, pictures, segmenter):
-            await _run_call(call, run, numbering, seen, emitter(runtime))
+            await run_call(call, run, numbering, seen, emitter(runtime))
     return ThreadState(
         findings=[entry.model_dump() for entry in seen.findings],
         measurements=[entry.model_dump() for entry in seen.measurements],
@@ -58,12 +58,20 @@ async def examine(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     )
 
 
-class _Seen:
+class Seen:
+    """What the tools of a thread have found, as it grows."""
+
     def __init__(self, findings: list[SeenFinding], measurements: list[SeenMeasurement], cases: list[KeptCase]) -> None:
         self.findings, self.measurements, self.cases = findings, measurements, cases
 
 
-async def _run_call(call: Call, run: Run, numbering: Numbering, seen: _Seen, emit: Emit) -> None:
+async def run_call(
+    call: Call, run: Run, numbering: Numbering, seen: Seen, emit: Emit, within_s: float | None = None
+) -> "list[tuple[ToolResultEvent, ToolOutput | None]]":
+    """Run one tool over the images of a call; give each image's event and output, which is ``None`` without one.
+
+    ``within_s`` is the time it may take where that is less than what the settings allow a tool.
+    """
     call_ids = [numbering.next("T") for _ in call.images]
     for call_id, image in zip(call_ids, call.images, strict=True):
         args = {"image": image.id, "domain": image.domain, "context": image.context.model_dump(exclude_none=True)}
@@ -72,28 +80,32 @@ async def _run_call(call: Call, run: Run, numbering: Numbering, seen: _Seen, emi
             ToolStartEvent(call_id=call_id, tool=call.tool.name, args=args, study_id=image.study_id, frame=image.frame)
         )
     begun = time.monotonic()
+    limit = run.settings.tool_timeout_s if within_s is None else min(within_s, run.settings.tool_timeout_s)
     with step(run.span, "tool", {"overread.tool": call.tool.name}) as span:
-        status, reason, outputs = await _outputs(call, run)
+        status, reason, outputs = await _outputs(call, run, limit)
         span.set_attribute("overread.status", status)
     elapsed = round((time.monotonic() - begun) * 1000, 1)
+    results: list[tuple[ToolResultEvent, ToolOutput | None]] = []
     for call_id, image, output in zip(call_ids, call.images, outputs, strict=True):
-        emit(_result(call, call_id, image, output, status, reason, elapsed, run, numbering, seen))
+        results.append((_result(call, call_id, image, output, status, reason, elapsed, run, numbering, seen), output))
+        emit(results[-1][0])
+    return results
 
 
-async def _outputs(call: Call, run: Run) -> tuple[ToolStatus, str | None, "list[ToolOutput | None]"]:
+async def _outputs(call: Call, run: Run, limit_s: float) -> tuple[ToolStatus, str | None, "list[ToolOutput | None]"]:
     from overread.errors import CardError
 
     nothing: list[ToolOutput | None] = [None] * len(call.images)
     try:
         images = [_tool_image(image, run) for image in call.images]
         work = asyncio.to_thread(call.tool.run, images)
-        outputs = await asyncio.wait_for(work, run.settings.tool_timeout_s)
+        outputs = await asyncio.wait_for(work, limit_s)
     except CardError as error:
         return "unavailable", str(error), nothing
     except OverreadError as error:
         return "failed", str(error), nothing
     except TimeoutError:
-        return "failed", f"the tool took longer than {run.settings.tool_timeout_s:g} s", nothing
+        return "failed", f"the tool took longer than {limit_s:.3g} s", nothing
     except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         # What a network raises on an image nobody foresaw. The kind is told, its message may hold anything.
         return "failed", f"the tool stopped with {type(error).__name__}", nothing
@@ -123,7 +135,7 @@ def _result(
     elapsed_ms: float,
     run: Run,
     numbering: Numbering,
-    seen: _Seen,
+    seen: Seen,
 ) -> ToolResultEvent:
     """The event of one output, its local ids made unique in the thread, and the thread's memory of it."""
     card = call.tool.card

@@ -44,7 +44,13 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             parts = run.parts
             written: list[str] = []
             masked = await asyncio.to_thread(
-                mask_burned_in, study, parts.text_reader(), run.identity, parts.detector(), heard=written
+                mask_burned_in,
+                study,
+                parts.text_reader(),
+                run.identity,
+                parts.detector(),
+                always=run.settings.llm_images > 0,  # what a language model sees has always been looked at
+                heard=written,
             )
         except (UnreadableStudyError, DetectorError) as error:
             if len(run.request.images) == 1 and not prior:

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from agent.events import Emit
 from agent.question import understand
 from agent.run import Run, emitter
 from agent.searching import find_passages
@@ -29,9 +31,32 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     A passage the thread has already seen keeps its id. A sentence that gives orders is left out of its passage,
     and a passage of which nothing is left is not there.
     """
-    run = runtime.context
     numbering = Numbering(state.get("counts"))
     known = passages_of(state)
+    k = _wanted(state, with_image=bool(in_focus(state)[0]))
+    new = await look_up(_query(state), k, state, known, numbering, runtime.context, emitter(runtime))
+    kept = {passage.id: passage for passage in [*known, *new]}
+    return ThreadState(
+        passages=[passage.model_dump() for passage in kept.values()],
+        new_passages=[passage.id for passage in new],
+        counts=numbering.counts,
+    )
+
+
+async def look_up(
+    query: str,
+    k: int,
+    state: ThreadState,
+    known: Sequence[Passage],
+    numbering: Numbering,
+    run: Run,
+    emit: Emit,
+    told: Collection[str] = (),
+) -> list[Passage]:
+    """At most ``k`` passages for a query, each told in an event and numbered; one of ``known`` keeps its id.
+
+    The images in focus and their findings weigh in the search. Those whose ids are in ``told`` are left out.
+    """
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
     run.account.index = base.checksum
@@ -39,28 +64,25 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         run.stream.started,
         find_passages,
         run.parts,
-        _query(state),
+        query,
         images[0].domain if images else None,
         tuple(dict.fromkeys(seen.finding.label for seen in findings)),
-        _wanted(state, with_image=bool(images)),
+        k,
         run.took,
     )
     new: list[Passage] = []
     for one in found:
         if one.disarmed:
-            emitter(runtime)(WithheldEvent(stage="input", reason="injection"))
+            emit(WithheldEvent(stage="input", reason="injection"))
         if not one.passage.text:
             continue
         passage = one.passage
         again = next((p for p in known if p.text == passage.text and p.title == passage.title), None)
+        if again is not None and again.id in told:
+            continue
         new.append(passage.model_copy(update={"id": again.id if again else numbering.next("S")}))
-        emitter(runtime)(PassageEvent.model_validate(new[-1].model_dump()))
-    kept = {passage.id: passage for passage in [*known, *new]}
-    return ThreadState(
-        passages=[passage.model_dump() for passage in kept.values()],
-        new_passages=[passage.id for passage in new],
-        counts=numbering.counts,
-    )
+        emit(PassageEvent.model_validate(new[-1].model_dump()))
+    return new
 
 
 def _wanted(state: ThreadState, with_image: bool) -> int:

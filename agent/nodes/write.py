@@ -1,7 +1,8 @@
 """Lets an engine write, and lets nothing it writes out but through the gate."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -10,8 +11,11 @@ from agent.answer import Answer
 from agent.cases import cases_now, without_cases
 from agent.engines import composer, server
 from agent.engines.announcement import composer_event
+from agent.engines.judge import Judge
 from agent.engines.ladder import say
+from agent.engines.pictures import pictures_for
 from agent.engines.rewording import Rewording
+from agent.engines.starts import ClaimStarts
 from agent.errors import EngineError
 from agent.events import Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
@@ -24,11 +28,18 @@ from agent.run import Run, emitter
 from agent.spans import begin
 from agent.state import Refused, ThreadState, cases_of, least_certain
 from overread.events import EngineEvent
+from overread.records import Usage
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
+    from guardrails.gate import Gate
+
 REMEMBERED_TURNS = 20
+WITH_TOOLS = "llm with tools"
+"""The engine that a server which takes no tools falls back from."""
+
+log = logging.getLogger(__name__)
 
 
 async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
@@ -36,7 +47,7 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     run = runtime.context
     emit = emitter(runtime)
     answer = Answer(emit)
-    usage: dict[str, int] = {}
+    usage: Usage = dict(state["usage"])
     cases = await asyncio.to_thread(cases_now, state, run.parts.registry()) if state.get("cases") else []
     earlier = without_cases(
         state.get("turns", []), {kept.id for kept in cases_of(state)} - {seen.case.id for seen in cases}
@@ -51,9 +62,10 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         answer.say(run.gate(evidence).scrub(explanation(entry)))
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
-        server_may = bool(run.settings.llm_base_url and state["asked"])
+        server_may = bool(run.settings.llm_base_url and state["asked"] and run.engine != "failed")
         examples = await examples_for(evidence, run, emit) if server_may else ()
-        messages = _messages(state, run, evidence, earlier, examples)
+        pictures = await asyncio.to_thread(pictures_for, evidence, run) if server_may else {}
+        messages = _messages(state, run, evidence, earlier, examples, pictures)
         await _write(messages, evidence, run, answer, usage, emit, server_may)
     run.timings["gate"] = round(answer.judged_ms, 1)
     if answer.judging_ns is not None:
@@ -121,7 +133,7 @@ async def _write(
     evidence: Evidence,
     run: Run,
     answer: Answer,
-    usage: dict[str, int],
+    usage: Usage,
     emit: Emit,
     server_may: bool,
 ) -> None:
@@ -129,30 +141,44 @@ async def _write(
 
     The composer, which obeys nobody, also answers a question of which a language model may read nothing.
     """
-    fallback_from = None
+    fallback_from = server.NAME if run.engine == "failed" else None
+    gate = run.gate(evidence)
     if server_may:
         try:
-            await _write_by_server(messages, evidence, run, answer, usage, emit)
-        except EngineError:
+            await _write_by_server(messages, evidence, gate, run, answer, usage, emit)
+        except EngineError as error:
+            log.warning("the composer writes in place of the language model (%s)", error)
             fallback_from = server.NAME
             answer.paragraph()
         else:
             return
     if run.settings.llm_base_url or run.request.images:  # else it was said when the question was screened
         emit(composer_event(fallback_from))
-    await answer.write(run.gate(evidence), _composed(messages))
+    await answer.write(gate.fresh(), _composed(messages))
 
 
 async def _write_by_server(
-    messages: list[BaseMessage], evidence: Evidence, run: Run, answer: Answer, usage: dict[str, int], emit: Emit
+    messages: list[BaseMessage],
+    evidence: Evidence,
+    gate: "Gate",
+    run: Run,
+    answer: Answer,
+    usage: Usage,
+    emit: Emit,
 ) -> None:
     name = await server.served_model(run.settings)
-    emit(EngineEvent(name=server.NAME, model=name))
+    emit(EngineEvent(name=server.NAME, model=name, fallback_from=WITH_TOOLS if run.engine == "no tools" else None))
     model = server.server_model(run.settings, name)
-    gate, before = run.gate(evidence), len(answer.claims)
+    before = len(answer.claims)
     again = Rewording(run.settings, name, evidence, usage).say_again
-    pieces = server.stream_text(model, messages, run.settings, usage)
-    if not await answer.write(gate, pieces, again):
+    lowered = Judge(run.settings, name, evidence, usage).lowered if run.settings.llm_judge else None
+    starts = ClaimStarts()
+    pieces = server.stream_text(model, messages, run.settings, usage, starts)
+    try:
+        supported = await answer.write(gate, pieces, again, lowered)
+    finally:
+        usage.update(starts.summary())
+    if not supported:
         raise EngineError("of what the language model wrote, nothing stood up to its evidence")
     if evidence.report:
         missing = missing_of_report([claim.text for claim in answer.claims[before:]])
@@ -173,7 +199,12 @@ async def _composed(messages: list[BaseMessage]) -> AsyncIterator[str]:
 
 
 def _messages(
-    state: ThreadState, run: Run, evidence: Evidence, earlier: list[dict[str, str]], examples: Sequence[str]
+    state: ThreadState,
+    run: Run,
+    evidence: Evidence,
+    earlier: list[dict[str, str]],
+    examples: Sequence[str],
+    pictures: Mapping[str, str],
 ) -> list[BaseMessage]:
     """The system prompt, the turns before, and the question with its evidence."""
     turns = earlier or run.history
@@ -181,4 +212,4 @@ def _messages(
         (HumanMessage if turn["role"] == "user" else AIMessage)(content=turn["text"])
         for turn in turns[-2 * REMEMBERED_TURNS :]
     ]
-    return [system_message(evidence.report), *spoken, ask_message(state["asked"], evidence, examples)]
+    return [system_message(evidence.report), *spoken, ask_message(state["asked"], evidence, examples, pictures)]

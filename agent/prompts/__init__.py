@@ -30,6 +30,16 @@ def _ladder() -> str:
     return "Words by decision and probability: " + "; ".join(parts) + "."
 
 
+def consult_message() -> SystemMessage:
+    """What a language model is told before it is asked whether it wants more tools."""
+    return SystemMessage(content=_text("consult.md"))
+
+
+def judge_message() -> SystemMessage:
+    """What a language model is told before a claim that it is to judge."""
+    return SystemMessage(content=_text("judge.md"))
+
+
 def reword_message() -> SystemMessage:
     """What a language model is told before a sentence that it is to say again."""
     return SystemMessage(content=_text("reword.md"))

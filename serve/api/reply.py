@@ -73,7 +73,7 @@ class Reply:
         return text, told
 
     def _count(self, done: DoneEvent) -> None:
-        read, written = done.usage.get("input_tokens", 0), done.usage.get("output_tokens", 0)
+        read, written = (int(done.usage.get(name, 0)) for name in ("input_tokens", "output_tokens"))
         self.usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
     def chunk(self, delta: Json, event: Json | None = None, finish: str | None = None) -> Json:

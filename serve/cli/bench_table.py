@@ -37,7 +37,7 @@ def as_json_text(found: "Mapping[str, Sequence[Figure]]") -> str:
 
 
 def show_table(
-    out: TextIO, found: "dict[str, Sequence[Figure]]", quick: bool, first: str = "--only", caption: str | None = None
+    out: TextIO, found: "Mapping[str, Sequence[Figure]]", quick: bool, first: str = "--only", caption: str | None = None
 ) -> None:
     """One table, a section a part, and how many aims were met."""
     from rich.console import Console

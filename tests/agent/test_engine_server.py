@@ -31,7 +31,7 @@ async def test_a_good_server_is_heard_piece_by_piece(llm_server: Any) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        ("fails", "failed"),
+        ("fails", "answered 500"),
         ("nonsense", "failed|empty"),
         ("breaks-off", "failed|broke off"),
         ("never-starts", "too long"),

@@ -7,14 +7,14 @@ import pytest
 from agent.assistant import Assistant
 from agent.parts import Parts
 from agent.request import Request, Turn
-from overread.events import DeltaEvent, DoneEvent, EngineEvent, Event, PassageEvent, WithheldEvent
+from overread.events import ClaimEvent, DeltaEvent, DoneEvent, EngineEvent, Event, PassageEvent, WithheldEvent
 from overread.settings import Settings
 
 QUESTION = "What is pneumonia, and how is it confirmed?"
 
 
 async def ask(own: Settings, parts: Parts, url: str, question: str = QUESTION, **more: Any) -> list[Event]:
-    settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 0.5, "llm_stall_s": 0.5})
+    settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 1.5, "llm_stall_s": 1.5})
     async with Assistant(settings, parts) as assistant:
         return [event async for event in assistant.ask(Request(question, **more))]
 
@@ -52,7 +52,7 @@ async def test_the_server_sees_evidence_and_history_as_data(
     history = (Turn("user", "What is a lung?"), Turn("assistant", "An organ."))
     question = "Dr. Ingrid Solbakken asks: what is pneumonia, and how is it confirmed?"
     await ask(own_settings, parts, llm_server.url("good"), question, history=history)
-    messages = llm_server.requests[0]["messages"]
+    messages = llm_server.written()[0]["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert "Solbakken" not in str(messages)
     assert "EVIDENCE" in str(messages[-1])
@@ -66,6 +66,8 @@ async def test_a_liar_is_withheld_and_the_composer_answers(
     assert engines(events) == [("llm", None), ("composer", "llm")]
     # Three sentences, and what the liar says when it is asked for two of them again; it repeats the first.
     assert len([event for event in events if isinstance(event, WithheldEvent)]) == 5
+    claims = [event.claim_id for event in events if isinstance(event, ClaimEvent)]
+    assert len(claims) == len(set(claims))  # also of those that the composer wrote
     text = answer(events)
     assert "pneumothorax" not in text
     assert "die" not in text

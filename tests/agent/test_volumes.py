@@ -1,11 +1,6 @@
 """Of a volume, tools for single images see some slices, and each finding says which."""
 
-import csv
 from pathlib import Path
-
-import numpy as np
-import pytest
-from PIL import Image
 
 from agent.assistant import Assistant
 from agent.engines.composer import compose
@@ -69,17 +64,6 @@ async def ask(path: Path, settings: Settings, frame: int | None = None) -> list[
     child = Context(age_band="child")
     async with Assistant(settings, Parts(settings)) as assistant:
         return [e async for e in assistant.ask(Request("Is there a pneumonia?", (path,), context=child, frame=frame))]
-
-
-@pytest.fixture
-def stack(tmp_path: Path, shared_data: Path) -> Path:
-    """Twelve pages of chest X-rays: not a real volume, but many frames of a kind that has a tool."""
-    with (shared_data / "images.csv").open(newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["domain"] == "cxr_kermany"][:11]
-    pages = [Image.open(shared_data / row["file"]).convert("L").resize((224, 224)) for row in rows]
-    pages.insert(3, Image.fromarray(np.zeros((224, 224), dtype=np.uint8)))
-    pages[0].save(tmp_path / "stack.tiff", save_all=True, append_images=pages[1:])
-    return tmp_path / "stack.tiff"
 
 
 async def test_tools_see_evenly_spaced_slices(stack: Path, own_settings: Settings) -> None:
