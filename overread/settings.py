@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds one tool may take.")
     refuse_below: float = Field(0.5, ge=0, le=1, description="Refuse when the answer's confidence is below this.")
 
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where the networks for images run.")
     volume_slices: int = Field(5, ge=1, le=64, description="Slices of a volume that the tools for single images see.")
 
     max_file_bytes: int = Field(512 * 2**20, gt=0, description="Largest file read, in bytes.")

@@ -33,7 +33,7 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     known = passages_of(state)
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
-    run.account.index = base.checksum
+    run.account.index = await asyncio.to_thread(lambda: base.checksum)
     hits = await asyncio.to_thread(
         base.search,
         _query(state),
