@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     api_read_s: float = Field(30.0, gt=0, description="Seconds to wait for the next piece of a request's body.")
     api_send_s: float = Field(30.0, gt=0, description="Seconds a client may take to take a piece of an answer.")
     api_drain_s: float = Field(10.0, ge=0, description="Seconds that running answers have when the server ends.")
+    ray_config: Path | None = Field(
+        None, description="A Ray Serve config file whose deployments overread serve --ray uses."
+    )
     studies_keep_h: float = Field(24.0, gt=0, description="Hours after which an uploaded study is deleted.")
     studies_per_key: int = Field(200, gt=0, description="Uploaded studies each API key may have.")
 

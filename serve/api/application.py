@@ -43,8 +43,16 @@ MOUNTS: tuple[Mount, ...] = ()
 """The interfaces beside OpenAI's, such as MCP and A2A."""
 
 
-def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts: Sequence[Mount] = MOUNTS) -> FastAPI:
+def build_app(
+    settings: Settings,
+    folder: Path,
+    host: str = "127.0.0.1",
+    mounts: Sequence[Mount] = MOUNTS,
+    parts: Parts | None = None,
+) -> FastAPI:
     """The application. ``folder`` is private and goes with the process; ``host`` is the address it will listen on.
+
+    ``parts`` are what its assistant works with; unset, they run in this process.
 
     Raises ``ArgumentsError`` when ``host`` is not loopback's and there are no API keys.
     """
@@ -55,7 +63,7 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
             "there are no API keys, so only loopback is served; make one with: overread keys add LABEL"
         )
     metrics = Metrics()
-    parts = Parts(settings)
+    parts = parts or Parts(settings)
     service = Service(
         settings=settings,
         folder=folder,

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, aclosing
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from overread.events import ErrorEvent, Event, RefusalEvent, StudyEvent
 from serve.api.body import MODEL, ChatBody, read_body
 from serve.api.conversation import Asked, Conversation
+from serve.api.failures import RETRY_AFTER_S
 from serve.api.reply import Json, Reply
 from serve.api.running import Running
 from serve.api.service import Look, Service, owner_of, service_of
@@ -120,7 +122,8 @@ async def _whole(run: Running, reply: Reply) -> Response:
 
 def _failed(reply: Reply) -> Response:
     status, told = reply.failure()
-    return JSONResponse(told, status_code=status)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(told, status_code=status, headers=headers)
 
 
 async def _chunks(first: Event | None, run: Running, reply: Reply, include_usage: bool) -> AsyncIterator[bytes]:

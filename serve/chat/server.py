@@ -48,7 +48,7 @@ def serve_app(
 
     ``more`` goes to ``uvicorn.Config``. Raises ``ArgumentsError`` when the address cannot be had.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     # The server passes a SIGTERM on when it has ended; as an exception it lets the folder be deleted too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -137,7 +137,8 @@ def _warm(parts: "Parts") -> None:
             part()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes any free one. Raises ``ArgumentsError``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
