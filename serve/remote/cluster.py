@@ -60,6 +60,8 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
         try:
             threading.Event().wait()
         finally:
+            # The replicas first: Ray's proxy must be there until they have ended what goes on.
+            serve.delete(ray_app.NAME)
             serve.shutdown()
 
 
@@ -77,6 +79,8 @@ def _ray(folder: Path) -> Iterator[None]:
     """Ray on this machine and for this process alone. Raises ``ArgumentsError`` when it cannot be started."""
     os.environ |= {
         "RAY_USAGE_STATS_ENABLED": "0",
+        # By this, too, on Linux: it makes Ray take the address of loopback for that of the machine.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_DEDUP_LOGS": "0",

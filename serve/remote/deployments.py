@@ -103,6 +103,7 @@ class Ingress:
         folder = self._exit.enter_context(private_folder())
         quiet_gradio(folder)
 
+        from guardrails.disarm import disarm
         from serve.api.application import build_app
         from serve.api.logs import log_as_json
         from serve.remote.calls import Calls
@@ -110,6 +111,8 @@ class Ingress:
 
         log_as_json()
         chosen = settings()
+        # What every question needs here is loaded before Ray sends any.
+        disarm(["warm up"], "question")
         parts = RemoteParts(
             chosen,
             Calls(networks, "the deployment of networks", chosen.tool_timeout_s),

@@ -34,13 +34,16 @@ LLM_PATH = "/llm"
 """Where a language model served by the same Ray may lie: for the agent alone."""
 
 _COMPLETIONS = "/v1/chat/completions"
-_CODES = {404: "not_found", 408: "timeout", 429: "rate_limit_exceeded", 503: "busy"}
 _BROKE_OFF = "the process that wrote this answer ended; ask again"
+_BUSY = "the server is busy; try again in a moment"
+_NO_ROUTE = 404, "not_found", "there is no such route; see docs/serving.md"
+_GONE = 503, "unavailable", _BROKE_OFF
 _SAID = {
-    404: "there is no such route, or the server is starting or ending; see docs/serving.md",
-    408: "the answer took too long; ask again",
-    429: "the server is busy; try again in a moment",
-    503: "the server is busy; try again in a moment",
+    # Our application answers for every path, so Ray finds no route only while there is no application.
+    404: (503, "unavailable", "the server is starting or ending; try again in a moment"),
+    408: (408, "timeout", "the answer took too long; ask again"),
+    429: (429, "rate_limit_exceeded", _BUSY),
+    503: (503, "busy", _BUSY),
 }
 
 
@@ -66,7 +69,7 @@ class Front:
             if _is_agent(Headers(scope=scope)):
                 await self._app(scope, receive, send)
             else:
-                await _answer(404)(scope, receive, send)
+                await _answer(*_NO_ROUTE)(scope, receive, send)
             return
         passing = Passing(path, send)
         try:
@@ -92,7 +95,6 @@ class Passing:
             headers = Headers(raw=message["headers"])
             if message["status"] >= 400 and OURS not in headers:
                 self._instead = int(message["status"])
-                self._retry = headers.get("retry-after")
                 return
             self._begun = True
             self._events = headers.get("content-type", "").startswith("text/event-stream")
@@ -108,7 +110,7 @@ class Passing:
         if self._ended:
             return
         if not self._begun:
-            await _answer(self._instead or 503, self._instead is None)(scope, receive, self._send)
+            await _answer(*_SAID.get(self._instead or 500, _GONE))(scope, receive, self._send)
         elif self._events and self._path == _COMPLETIONS:
             log.warning("a stream was broken off; it ends with an error event")
             late_ms = (time.monotonic() - self._at) * 1000
@@ -141,11 +143,8 @@ def _last_of(sent: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"object": "chat.completion.chunk"}, {}
 
 
-def _answer(status: int, gone: bool = False) -> JSONResponse:
-    """What is said in place of Ray. ``gone``: the replica ended before it began to answer."""
-    if status not in _SAID:
-        status, gone = 503, True
-    code, message = ("unavailable", _BROKE_OFF) if gone else (_CODES[status], _SAID[status])
+def _answer(status: int, code: str, message: str) -> JSONResponse:
+    """What is said in place of Ray."""
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     return JSONResponse(error_body(status, code, message), status_code=status, headers=HEADERS | headers)
 
