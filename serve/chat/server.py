@@ -158,12 +158,16 @@ def quiet_gradio(folder: Path) -> None:
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder of mode 0700 that goes with this process; what a killed one left behind goes now."""
-    base = Path(tempfile.gettempdir())
+def private_folder(base: Path | None = None) -> Iterator[Path]:
+    """A folder of mode 0700 that goes with this process; what a killed one left behind goes now.
+
+    ``base`` is where it lies: unset, in the folder for temporary files.
+    """
+    base = base or Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
         owner = left.name.removeprefix(_PREFIX).split("-")[0]
         if left.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=base) as folder:
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=base, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from overread.settings import Settings
-from serve.chat.server import LOOPBACK, listen
+from serve.chat.server import LOOPBACK, listen, private_folder
 from serve.errors import ArgumentsError
 from serve.keys import Keys, keys_file
 
@@ -26,8 +26,8 @@ IMPORT_PATH = "serve.remote.front.middlewares"
 STORE_BYTES = 512 * 2**20
 """Memory that processes on one machine hand pictures to each other through."""
 
-LONGEST_FOLDER = 40
-"""Ray makes sockets some 60 characters below its folder, and a socket's path has 107 at most."""
+LONGEST_BASE = 12
+"""Ray makes sockets some 62 characters below its folder, whose name has 30; a socket's path has 107 at most."""
 
 
 def serve_on_ray(settings: Settings, host: str, port: int) -> None:
@@ -42,7 +42,7 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
         )
     with listen(host, port) as free:
         port = free.getsockname()[1]
-    with _folder() as folder, _ray(folder):
+    with private_folder(_base()) as folder, _ray(folder):
         from ray import serve
 
         from serve import ray_app
@@ -65,19 +65,19 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
             serve.shutdown()
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder of mode 0700 with a short path, for Ray's sockets and logs; deleted at the end."""
+def _base() -> Path:
+    """Where Ray's folder lies: its sockets need a short path."""
     base = tempfile.gettempdir()
-    short = base if len(base) <= LONGEST_FOLDER - 20 else "/tmp"  # noqa: S108  private all the same: mode 0700
-    with tempfile.TemporaryDirectory(prefix="overread-", dir=short, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    return Path(base if len(base) <= LONGEST_BASE else "/tmp")  # noqa: S108  the folder in it is of mode 0700
 
 
 @contextmanager
 def _ray(folder: Path) -> Iterator[None]:
     """Ray on this machine and for this process alone. Raises ``ArgumentsError`` when it cannot be started."""
+    (folder / "tmp").mkdir(mode=0o700)
     os.environ |= {
+        # What a process that is killed leaves behind goes with this folder.
+        "TMPDIR": str(folder / "tmp"),
         "RAY_USAGE_STATS_ENABLED": "0",
         # By this, too, on Linux: it makes Ray take the address of loopback for that of the machine.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

@@ -62,10 +62,15 @@ class RayServer:
                     found.add(pid)
         return found
 
+    def folders(self) -> list[Path]:
+        """What lies in the temporary folders of what the command made."""
+        own = f"overread-chat-{self.process.pid}-*"
+        return [*Path("/tmp").glob(own), *self.tmp.iterdir()]  # noqa: S108
+
     def answering(self) -> int:
         """The replica that has a run of the API going on, by the folder it has for it."""
         for _ in range(WAIT_S * 20):
-            for folder in self.tmp.glob("overread-chat-*/run-*"):
+            for folder in (run for own in self.folders() for run in own.glob("tmp/overread-chat-*/run-*")):
                 return int(folder.parent.name.split("-")[2])
             time.sleep(0.05)
         raise AssertionError("no run goes on")

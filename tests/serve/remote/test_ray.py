@@ -113,7 +113,9 @@ async def test_an_image_is_seen_as_in_one_process(
         path = request.getfixturevalue("shared_data") / "images/cxr_nih/00001248_003.jpg"
     asked = body("What does this show?", data_uri(path), overread={"context": context})
     chunks = await asyncio.to_thread(streamed, ray_server, asked)
-    theirs = await here(own_settings, Request("What does this show?", (path,), context=Context.model_validate(context)))
+    theirs = await here(
+        own_settings, parts, Request("What does this show?", (path,), context=Context.model_validate(context))
+    )
     same(events_of(chunks), theirs)
     assert any(event["type"] == "tool_result" and event["status"] == "ok" for event in events_of(chunks))
 
@@ -276,7 +278,7 @@ def test_what_goes_on_is_ended_before_the_server_ends(ray_server: RayServer) -> 
     assert events_of(chunks)[-1]["type"] == "done"
     assert ray_server.process.wait(90) == 130
     assert not {pid for pid in processes if Path(f"/proc/{pid}").exists() and _title(pid).startswith("ray::")}
-    assert not list(ray_server.tmp.iterdir())
+    assert not ray_server.folders()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(ray_server.url.rpartition(":")[2])))
     log = ray_server.log.read_text()
