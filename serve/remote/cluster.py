@@ -42,13 +42,14 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
         )
     with listen(host, port) as free:
         port = free.getsockname()[1]
+    os.environ |= _switches()
+    options = _options(settings.ray_config) if settings.ray_config else {}
     with private_folder(_base()) as folder, _ray(folder):
         from ray import serve
 
         from serve import ray_app
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        options = _options(settings.ray_config) if settings.ray_config else {}
         serve.start(
             proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=dict(ray_app.QUIET)
         )
@@ -65,6 +66,20 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
             serve.shutdown()
 
 
+def _switches() -> dict[str, str]:
+    """What Ray reads from the environment, in this process when it is imported, and in those it starts."""
+    return {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # On Linux, too, this makes Ray take the address of loopback for that of the machine.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH,
+    }
+
+
 def _base() -> Path:
     """Where Ray's folder lies: its sockets need a short path."""
     base = tempfile.gettempdir()
@@ -75,18 +90,8 @@ def _base() -> Path:
 def _ray(folder: Path) -> Iterator[None]:
     """Ray on this machine and for this process alone. Raises ``ArgumentsError`` when it cannot be started."""
     (folder / "tmp").mkdir(mode=0o700)
-    os.environ |= {
-        # What a process that is killed leaves behind goes with this folder.
-        "TMPDIR": str(folder / "tmp"),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # By this, too, on Linux: it makes Ray take the address of loopback for that of the machine.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_SERVE_LOG_TO_STDERR": "0",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": IMPORT_PATH,
-    }
+    # What a process that is killed leaves behind goes with this folder.
+    os.environ["TMPDIR"] = str(folder / "tmp")
     import ray
 
     try:
