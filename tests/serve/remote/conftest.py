@@ -116,16 +116,16 @@ def ray_server(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterato
             stdout=subprocess.PIPE, stderr=err, text=True, env=kept | own,
         )  # fmt: skip
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if "http://" not in line:
-            process.wait(60)
-            said = log.read_text()
-            if "Ray cannot be started here" in said:
-                pytest.skip("Ray cannot be started on this machine")
-            raise AssertionError(said)
-        server = RayServer("http://" + line.split("http://")[1].split()[0], process, state, key, Path(short), log)
         try:
-            yield server
+            line = process.stdout.readline()
+            if "http://" not in line:
+                process.wait(60)
+                said = log.read_text()
+                if "Ray cannot be started here" in said:
+                    pytest.skip("Ray cannot be started on this machine")
+                raise AssertionError(said)
+            url = "http://" + line.split("http://")[1].split()[0]
+            yield RayServer(url, process, state, key, Path(short), log)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
