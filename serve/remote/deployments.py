@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from guardrails.phi.pixels import WrittenText
     from retrieval.search import Hit
 
-BATCH, BATCH_WAIT_S = 32, 0.005
+BATCH, BATCH_WAIT_S = 8, 0.005
 """Requests that wait together for a network, at most, and how long the first of them waits for others."""
 
 

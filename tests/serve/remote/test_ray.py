@@ -29,6 +29,9 @@ from serve.keys import Keys
 
 from .conftest import WAIT_S, RayServer
 
+# Five processes load their models first. That is a minute on two idle cores, and many on busy ones.
+pytestmark = pytest.mark.timeout(900)
+
 SAMPLES = Path(skimage.__file__).parent / "data"
 ASKED = "How is a pneumothorax confirmed?"
 
