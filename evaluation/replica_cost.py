@@ -1,6 +1,6 @@
 """What one replica's work costs: processor seconds and bytes for one of each, the inputs of docs/scaling.md.
 
-    python -m evaluation.replica_cost [--repeats 20]
+    python -m evaluation.replica_cost [--repeats 20] [--image FILE --context age_band=adult,view=PA]
 
 Processor time is measured, not the clock, so that what else the machine does matters little. One thread.
 """
@@ -10,6 +10,7 @@ import asyncio
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from agent.assistant import Assistant
 from agent.parts import Parts
 from agent.request import Request
+from overread.records import Context
 from overread.settings import Settings
 from tools.passes import Networked
 
@@ -30,13 +32,17 @@ QUESTIONS = (
 )
 BATCHES = (1, 8, 32)
 WARM = 2
+CHUNK = 270
+"""Bytes of a chunk of a stream beside its event."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description="What one replica's work costs.")
     parser.add_argument("--repeats", type=int, default=20)
-    repeats = parser.parse_args(arguments).repeats
+    parser.add_argument("--image", type=Path, help="Ask about this image, too, and nothing else is measured.")
+    parser.add_argument("--context", default="", help="What is known of it: age_band=adult,view=PA")
+    given = parser.parse_args(arguments)
 
     import torch
 
@@ -44,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         chosen = Settings(state=Path(folder), llm_base_url=None)
         parts = Parts(chosen)
-        print(json.dumps(costs(chosen, parts, repeats), indent=1))  # noqa: T201
+        if given.image:
+            known = dict(pair.split("=") for pair in given.context.split(",") if pair)
+            found = _image_question(chosen, parts, given.repeats, given.image, Context.model_validate(known))
+        else:
+            found = costs(chosen, parts, given.repeats)
+        print(json.dumps(found, indent=1))  # noqa: T201
 
 
 def costs(chosen: Settings, parts: Parts, repeats: int) -> dict[str, Any]:
@@ -95,7 +106,7 @@ def _text_question(chosen: Settings, parts: Parts, repeats: int) -> dict[str, An
 
     async def ask(assistant: Assistant, question: str) -> None:
         events = [event.model_dump_json() async for event in assistant.ask(Request(question))]
-        sizes.append(sum(len(event) for event in events) + 270 * len(events))  # and each chunk's own fields
+        sizes.append(sum(len(event) for event in events) + CHUNK * len(events))
 
     async def run() -> list[float]:
         taken = []
@@ -107,6 +118,45 @@ def _text_question(chosen: Settings, parts: Parts, repeats: int) -> dict[str, An
         return taken[WARM * len(QUESTIONS) :]
 
     return {**_quartiles(asyncio.run(run())), "bytes streamed": int(np.median(sizes))}
+
+
+def _image_question(chosen: Settings, parts: Parts, repeats: int, image: Path, context: Context) -> dict[str, Any]:
+    """A question about an image: the whole, what of it the networks' passes take, and how many those are."""
+    images: Counter[str] = Counter()
+    inside = [0.0]
+
+    def counted(part: Networked) -> None:
+        own = part.forward
+
+        def forward(pixels: Any) -> Any:
+            begun = time.process_time()
+            found = own(pixels)
+            inside[0] += (time.process_time() - begun) * 1000
+            images[part.card.name] += len(pixels)
+            return found
+
+        part.forward = forward
+
+    for _, part in _networks(parts):
+        counted(part)
+
+    async def run() -> tuple[list[float], list[float], int]:
+        whole, passes, size = [], [], 0
+        async with Assistant(chosen, parts) as assistant:
+            for n in range(WARM + repeats):
+                if n == WARM:
+                    images.clear()
+                begun, inside[0] = time.process_time(), 0.0
+                asked = Request("What does this show?", (image,), context=context)
+                size = sum([len(event.model_dump_json()) + CHUNK async for event in assistant.ask(asked)])
+                whole.append((time.process_time() - begun) * 1000)
+                passes.append(inside[0])
+        return whole[WARM:], passes[WARM:], size
+
+    whole, passes, size = asyncio.run(run())
+    each = {name: count / repeats for name, count in images.items()}
+    rest = _quartiles([a - b for a, b in zip(whole, passes, strict=True)])
+    return {"question": _quartiles(whole), "beside the passes": rest, "passes each": each, "bytes streamed": size}
 
 
 def _fresh(passages: Any, texts: Sequence[str]) -> None:
