@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def _passes(part: Networked, repeats: int, rng: np.random.Generator) -> dict[str
     out: dict[str, Any] = {}
     for batch in BATCHES:
         pixels = rng.integers(0, 255, (batch, *shape), np.uint8)
-        out[f"batch {batch}"] = _spread(lambda given=pixels: part.forward(given), max(3, repeats // batch), batch)
+        out[f"batch {batch}"] = _spread(partial(part.forward, pixels), max(3, repeats // batch), batch)
     out["bytes there"] = int(np.prod(shape))
     out["bytes back"] = sum(one.nbytes for one in part.forward(rng.integers(0, 255, (1, *shape), np.uint8)))
     return out

@@ -154,7 +154,7 @@ class DomainIdentifier:
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
                 raise ToolError("an image must be uint8 with shape (height, width, 3); convert it first")
-        out = []
+        out: list[Floats] = []
         for begin in range(0, len(images), 32):
             pixels = np.stack([square(image, self._size) for image in images[begin : begin + 32]])
             out += self.forward(pixels)

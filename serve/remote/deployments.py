@@ -37,17 +37,17 @@ class Networks:
 
     def reconfigure(self, given: dict[str, Any]) -> None:
         """Take the ``user_config`` of the config file: ``batch`` and ``batch_wait_s``."""
-        self._batch.set_max_batch_size(int(given.get("batch", BATCH)))  # type: ignore[attr-defined]
-        self._batch.set_batch_wait_timeout_s(float(given.get("batch_wait_s", BATCH_WAIT_S)))  # type: ignore[attr-defined]
+        self._batch.set_max_batch_size(int(given.get("batch", BATCH)))
+        self._batch.set_batch_wait_timeout_s(float(given.get("batch_wait_s", BATCH_WAIT_S)))
 
     async def forward(self, name: str, sha256: str, pixels: NDArray[Any]) -> Arrays:
         """One pass. While one batch runs, the next one fills."""
-        outcome = await self._batch(Job(name, sha256, pixels))  # type: ignore[arg-type, misc]
+        outcome: Arrays | OverreadError = await self._batch(Job(name, sha256, pixels))
         if isinstance(outcome, OverreadError):
             raise outcome
-        return outcome  # type: ignore[return-value]
+        return outcome
 
-    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)  # type: ignore[untyped-decorator]
+    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)
     async def _batch(self, jobs: list[Job]) -> list[Arrays | OverreadError]:
         return await asyncio.to_thread(self._passes.run, jobs)
 
