@@ -47,7 +47,7 @@ class Networks:
             raise outcome
         return outcome
 
-    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)
+    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT_S)  # type: ignore[untyped-decorator]
     async def _batch(self, jobs: list[Job]) -> list[Arrays | OverreadError]:
         return await asyncio.to_thread(self._passes.run, jobs)
 
