@@ -1,7 +1,7 @@
 """The application for Ray Serve. A config file names it ``serve.ray_app:app``; ``overread serve --ray`` runs it.
 
-The names of the deployments, for a config file: ``Ingress``, ``Networks``, ``Search``, ``Guards``. What a file says
-of one goes before what is said here.
+Beside it run ``serve.ray_app:networks``, ``:search`` and ``:guards``, as applications of the names
+``overread-networks`` and so on. What a config file says of a deployment goes before what is said here.
 """
 
 from collections.abc import Mapping
@@ -41,29 +41,56 @@ class Given(BaseModel):
 
 
 def app(given: Given) -> Application:
-    """The application, each deployment with one replica that fits a small machine. A config file makes it larger."""
-    return made(given.host, {})
+    """What answers, with one replica that fits a small machine. A config file makes it larger.
+
+    The parts it calls are applications of their own, so that they are still there while it ends what goes on.
+    """
+    return ingress(given.host, {})
 
 
-def made(host: str, options: Mapping[str, Options]) -> Application:
-    """The application, with options of deployments by their names."""
+def networks() -> Application:
+    """The networks."""
+    return part(Networks, {})
+
+
+def search() -> Application:
+    """The search."""
+    return part(Search, {})
+
+
+def guards() -> Application:
+    """The guards that take long."""
+    return part(Guards, {})
+
+
+def ingress(host: str, options: Mapping[str, Options]) -> Application:
+    """What answers, with options of deployments by their names."""
     chosen = settings()
-    drain_s = max(1.0, chosen.api_drain_s)
     # Above what the application lets in by itself, so that it is the application that says no, and to whom.
     most = 4 * chosen.api_runs
-    networks = _deployment(Networks, options, max_ongoing_requests=64, max_queued_requests=128)
-    search = _deployment(Search, options, max_ongoing_requests=32, max_queued_requests=256)
-    guards = _deployment(Guards, options, max_ongoing_requests=8, max_queued_requests=64)
-    ingress = _deployment(
+    made = _deployment(
         serve.ingress()(Ingress),
         options,
         max_ongoing_requests=most,
         max_queued_requests=most,
-        graceful_shutdown_timeout_s=drain_s,
+        graceful_shutdown_timeout_s=max(1.0, chosen.api_drain_s),
         graceful_shutdown_wait_loop_s=0.5,
         request_router_config=STICKY,
     )
-    return ingress.bind(host, networks.bind(), search.bind(), guards.bind())
+    return made.bind(host)
+
+
+def part(kind: type, options: Mapping[str, Options]) -> Application:
+    """One of the parts, with options of deployments by their names."""
+    return _deployment(kind, options, **PARTS[kind]).bind()
+
+
+PARTS: Mapping[type, Options] = {
+    Networks: {"max_ongoing_requests": 64, "max_queued_requests": 128},
+    Search: {"max_ongoing_requests": 32, "max_queued_requests": 256},
+    Guards: {"max_ongoing_requests": 8, "max_queued_requests": 64},
+}
+"""The parts. Each is an application of the name that ``part_name`` gives."""
 
 
 def _deployment(kind: type, options: Mapping[str, Options], **settled: Any) -> Deployment:

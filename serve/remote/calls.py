@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ray import serve
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException, ReplicaUnavailableError
 
@@ -18,9 +19,10 @@ log = logging.getLogger(__name__)
 class Calls:
     """The methods of one deployment. What is called changes nothing there, so it may be called twice."""
 
-    def __init__(self, handle: "DeploymentHandle", name: str, wait_s: float) -> None:
-        """``name`` is told in errors; ``wait_s`` is how long one call may take."""
-        self._handle = handle
+    def __init__(self, application: str, name: str, wait_s: float) -> None:
+        """``application`` is called; ``name`` is told in errors; ``wait_s`` is how long one call may take."""
+        self._application = application
+        self._handle: DeploymentHandle | None = None
         self._name = name
         self._wait_s = wait_s
 
@@ -40,9 +42,10 @@ class Calls:
             raise DeploymentError(f"{self._name} is not there at the moment; ask again") from None
 
     def _once(self, method: str, arguments: tuple[object, ...]) -> Any:
-        call = getattr(self._handle, method)
         try:
-            return call.remote(*arguments).result(timeout_s=self._wait_s)
+            # Asked for when it is needed: both applications start at the same time.
+            self._handle = self._handle or serve.get_app_handle(self._application)
+            return getattr(self._handle, method).remote(*arguments).result(timeout_s=self._wait_s)
         except BackPressureError:
             raise BusyError(f"too many requests wait for {self._name}; ask again in a moment") from None
         except TimeoutError:

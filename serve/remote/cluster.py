@@ -48,12 +48,17 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
         from ray import serve
 
         from serve import ray_app
+        from serve.remote.deployments import part_name
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         serve.start(
             proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=dict(ray_app.QUIET)
         )
-        serve.run(ray_app.made(host, options), name=ray_app.NAME, route_prefix="/")
+        targets = [
+            serve.RunTarget(ray_app.part(kind, options), name=part_name(kind), route_prefix=None)
+            for kind in ray_app.PARTS
+        ]
+        serve.run_many([*targets, serve.RunTarget(ray_app.ingress(host, options), name=ray_app.NAME)])
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         print(f"Overread serves its interfaces at {address} on Ray (Ctrl-C ends it)", flush=True)  # noqa: T201
         # Ray has put a handler of its own, which would not wait for the answers that go on.
@@ -61,7 +66,7 @@ def serve_on_ray(settings: Settings, host: str, port: int) -> None:
         try:
             threading.Event().wait()
         finally:
-            # The replicas first: Ray's proxy must be there until they have ended what goes on.
+            # What answers first: Ray's proxy and the parts must be there until it has ended what goes on.
             serve.delete(ray_app.NAME)
             serve.shutdown()
 
@@ -125,10 +130,11 @@ def _options(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ArgumentsError(
             f"the file that OVERREAD_RAY_CONFIG names is no Ray Serve config ({type(error).__name__})"
         ) from None
-    ours = [one for one in given.applications if one.name == NAME]
+    ours = [one for one in given.applications if one.name.startswith(NAME)]
     if not ours:
         raise ArgumentsError(f"the file that OVERREAD_RAY_CONFIG names has no application called {NAME}")
-    return {one.name: _without_name(one.model_dump(exclude_unset=True)) for one in ours[0].deployments}
+    deployments = [deployment for one in ours for deployment in one.deployments]
+    return {one.name: _without_name(one.model_dump(exclude_unset=True)) for one in deployments}
 
 
 def _without_name(options: dict[str, Any]) -> dict[str, Any]:

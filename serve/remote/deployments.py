@@ -17,7 +17,6 @@ from tools.passes import Networked
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from ray.serve.handle import DeploymentHandle
 
     from guardrails.disarm import Disarmed
     from guardrails.phi.pixels import WrittenText
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
 
 BATCH, BATCH_WAIT_S = 8, 0.005
 """Requests that wait together for a network, at most, and how long the first of them waits for others."""
+
+
+def part_name(kind: type) -> str:
+    """The name of the application that a part is."""
+    return f"overread-{kind.__name__.lower()}"
 
 
 class Networks:
@@ -93,9 +97,7 @@ class Guards:
 class Ingress:
     """The one application, in as many processes as need be: all interfaces, the agent, the gate."""
 
-    def __init__(
-        self, host: str, networks: "DeploymentHandle", search: "DeploymentHandle", guards: "DeploymentHandle"
-    ) -> None:
+    def __init__(self, host: str) -> None:
         """``host`` is the address that Ray's proxy listens on. Raises ``ArgumentsError`` as ``build_app`` does."""
         from serve.chat.server import private_folder, quiet_gradio
 
@@ -115,9 +117,9 @@ class Ingress:
         disarm(["warm up"], "question")
         parts = RemoteParts(
             chosen,
-            Calls(networks, "the deployment of networks", chosen.tool_timeout_s),
-            Calls(search, "the deployment of search", chosen.node_timeout_s),
-            Calls(guards, "the deployment of guards", chosen.node_timeout_s),
+            Calls(part_name(Networks), "the deployment of networks", chosen.tool_timeout_s),
+            Calls(part_name(Search), "the deployment of search", chosen.node_timeout_s),
+            Calls(part_name(Guards), "the deployment of guards", chosen.node_timeout_s),
         )
         self._made = build_app(chosen, folder, host, parts=parts)
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ray.serve.schema import ServeDeploySchema
+from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from overread.settings import Settings
 from serve import ray_app
 from serve.errors import ArgumentsError
 from serve.remote.cluster import IMPORT_PATH, _switches, serve_on_ray
+from serve.remote.deployments import Networks, part_name
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIGS = sorted((DEPLOY / "ray").glob("*.yaml"))
@@ -30,30 +31,34 @@ def config(path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_ray_takes_the_config(path: Path) -> None:
     given = ServeDeploySchema.model_validate(config(path))
-    (ours,) = [one for one in given.applications if one.name == ray_app.NAME]
-    assert set(ours.deployment_names) == NAMES
-    module, _, name = ours.import_path.partition(":")
-    assert getattr(sys.modules[module], name) is ray_app.app
-    ray_app.Given.model_validate(ours.args)
+    ours = {one.name: one for one in given.applications if one.name.startswith(ray_app.NAME)}
+    found = {deployment.name: deployment for one in ours.values() for deployment in one.deployments}
+    assert set(found) == NAMES
+    assert set(ours) == {ray_app.NAME, *map(part_name, ray_app.PARTS)}
+    for name, one in ours.items():
+        module, _, builder = one.import_path.partition(":")
+        assert module == "serve.ray_app"
+        assert callable(getattr(ray_app, builder))
+        assert (one.route_prefix == "/") == (name == ray_app.NAME)  # nobody but the agent calls the others
+    ray_app.Given.model_validate(ours[ray_app.NAME].args)
     assert given.logging_config is not None
     assert not given.logging_config.enable_access_log
-    settings = Settings()
-    ingress = next(one for one in ours.deployments if one.name == "Ingress")
-    assert ingress.graceful_shutdown_timeout_s > settings.answer_timeout_s  # type: ignore[operator]
+    assert found["Ingress"].graceful_shutdown_timeout_s > Settings().answer_timeout_s  # type: ignore[operator]
     # Every key is one that Ray knows: it passes over what it does not.
-    for one, raw in zip(ours.deployments, config(path)["applications"][0]["deployments"], strict=True):
-        assert set(raw) <= type(one).model_fields.keys()
-        assert set(raw.get("ray_actor_options", {})) <= {"num_cpus", "num_gpus", "runtime_env"}
+    for one in config(path)["applications"]:
+        if one["name"] in ours:
+            for raw in one["deployments"]:
+                assert set(raw) <= DeploymentSchema.model_fields.keys()
+                assert set(raw.get("ray_actor_options", {})) <= {"num_cpus", "num_gpus", "runtime_env"}
 
 
 def test_the_options_of_a_file_reach_the_application() -> None:
     wanted = {"ray_actor_options": {"num_gpus": 0.25}, "user_config": {"batch": 7}}
-    ingress = ray_app.made("127.0.0.1", {"Networks": wanted})._bound_deployment  # Ray has no public way to look
-    bound = [one._bound_deployment for one in ingress.init_args if not isinstance(one, str)]
-    (networks,) = [one for one in bound if one.name == "Networks"]
-    assert {one.name for one in (ingress, *bound)} == NAMES
+    networks = ray_app.part(Networks, {"Networks": wanted})._bound_deployment  # Ray has no public way to look
     assert networks.ray_actor_options["num_gpus"] == 0.25
     assert networks.user_config == {"batch": 7}
+    assert ray_app.networks()._bound_deployment.ray_actor_options["num_gpus"] == 0
+    assert ray_app.app(ray_app.Given())._bound_deployment.name == "Ingress"
 
 
 @pytest.mark.parametrize("text", ["[", "applications: 3", "applications: [{name: other, import_path: a.b:c}]"])

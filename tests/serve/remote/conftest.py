@@ -54,7 +54,8 @@ class RayServer:
 
     def replicas(self, deployment: str) -> set[int]:
         """The process ids of a deployment's replicas."""
-        title = f"ray::ServeReplica:overread:{deployment}"
+        application = "overread" if deployment == "Ingress" else f"overread-{deployment.lower()}"
+        title = f"ray::ServeReplica:{application}:{deployment}"
         found = set()
         for pid in self.below():
             with contextlib.suppress(OSError):
