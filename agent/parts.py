@@ -35,7 +35,10 @@ def cases_folder(chosen: Settings) -> Path:
 
 
 class Parts:
-    """Loads the rooms' heavy objects lazily; each at most once, also when several threads ask."""
+    """Loads the rooms' heavy objects lazily; each at most once, also when several threads ask.
+
+    Who runs some of them in other processes makes a class of this one, and gives stand-ins of the same kind.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -103,7 +106,7 @@ class Parts:
         def make() -> "DomainIdentifier":
             from tools.domain import domain_identifier
 
-            return domain_identifier(find_cards(self.settings))
+            return self.placed(domain_identifier(find_cards(self.settings)))
 
         return self._once("identifier", make)
 
@@ -113,7 +116,10 @@ class Parts:
         def make() -> "ToolRegistry":
             from tools.registry import ToolRegistry
 
-            return ToolRegistry(find_cards(self.settings), cases_folder(self.settings))
+            registry = ToolRegistry(find_cards(self.settings), cases_folder(self.settings))
+            for tool in registry.all():
+                self.placed(tool)
+            return registry
 
         return self._once("registry", make)
 
@@ -126,7 +132,7 @@ class Parts:
             from tools.segmentation.predictor import Segmenter
 
             try:
-                return Segmenter(promptable(find_cards(self.settings)))
+                return self.placed(Segmenter(promptable(find_cards(self.settings))))
             except ToolError:
                 return None
 
@@ -155,6 +161,10 @@ class Parts:
             return PastReports.open(path, redaction(self.detector()))
 
         return self._once("reports", make)
+
+    def placed(self, part: T) -> T:
+        """The same part, its network's pass where it is to run: here."""
+        return part
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
         with self._locks[name]:

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     tool_timeout_s: float = Field(60.0, gt=0, description="Seconds one tool may take.")
     refuse_below: float = Field(0.5, ge=0, le=1, description="Refuse when the answer's confidence is below this.")
 
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where the networks for images run.")
     volume_slices: int = Field(5, ge=1, le=64, description="Slices of a volume that the tools for single images see.")
 
     max_file_bytes: int = Field(512 * 2**20, gt=0, description="Largest file read, in bytes.")
@@ -97,6 +98,9 @@ class Settings(BaseSettings):
     api_drain_s: float = Field(10.0, ge=0, description="Seconds that running answers have when the server ends.")
     otlp_endpoint: str | None = Field(
         None, description="Where OpenTelemetry spans go, such as http://127.0.0.1:4318/v1/traces; unset: nowhere."
+    )
+    ray_config: Path | None = Field(
+        None, description="A Ray Serve config file whose deployments overread serve --ray uses."
     )
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of proxies in front whose X-Forwarded-Proto and X-Forwarded-For are believed."

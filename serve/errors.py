@@ -40,6 +40,18 @@ class StudiesError(ServeError):
     code = "cannot_store"
 
 
+class DeploymentError(ServeError):
+    """A part that runs in another process is not there, died, or took too long. Ask again."""
+
+    code = "unavailable"
+
+
+class BusyError(DeploymentError):
+    """So many wait for a part that runs in another process that no more are let in. Ask again in a moment."""
+
+    code = "busy"
+
+
 class ApiError(ServeError):
     """A request that ends in an HTTP error. ``status`` is its code; the message never repeats what was sent.
 

@@ -22,6 +22,7 @@ from overread.errors import CardError
 from overread.records import Alternative
 from tools.errors import ToolError
 from tools.networks import described_tower, square
+from tools.passes import Pass, chosen_device
 from tools.prompts import label_vectors, not_medical, prompts_by_label, unit_rows
 from tools.weights import fill, read_weights
 
@@ -117,6 +118,7 @@ class DomainIdentifier:
 
     def __init__(self, file: CardFile) -> None:
         self.card: ModelCard = file.card
+        self.forward: Pass = self._forward
         tensors, notes = read_weights(file)
         try:
             stored = {k.removeprefix("prompt."): v.numpy() for k, v in tensors.items() if k.startswith("prompt.")}
@@ -127,7 +129,8 @@ class DomainIdentifier:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise CardError(f"card {self.card.name}: its input, calibration or weights lack {error}") from None
         tower = described_tower(self._size, self._dimensions, self._width, self._layers)
-        self._tower = fill(tower, tensors, "tower.", self.card.name)
+        self._device = chosen_device()
+        self._tower = fill(tower, tensors, "tower.", self.card.name).to(self._device)
         prompts = prompts_by_label()
         self._labels = list(prompts)
         self._known = [label for label in self._labels if label in domains()]
@@ -148,18 +151,22 @@ class DomainIdentifier:
 
     def embed(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
         """Unit vectors of images, float32 ``(N, 384)``; images as in ``identify``."""
-        import torch
-
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
                 raise ToolError("an image must be uint8 with shape (height, width, 3); convert it first")
-        out = []
+        out: list[Floats] = []
         for begin in range(0, len(images), 32):
             pixels = np.stack([square(image, self._size) for image in images[begin : begin + 32]])
-            with self._lock, torch.inference_mode():
-                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-                out.append(torch.nn.functional.normalize(self._tower(x), dim=1).numpy())
+            out += self.forward(pixels)
         return np.concatenate(out) if out else np.zeros((0, self._dimensions), dtype=np.float32)
+
+    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Floats]:
+        """The unit vectors of squares, uint8 ``(N, S, S, 3)``: float32 ``(N, 384)``."""
+        import torch
+
+        with self._lock, torch.inference_mode():
+            x = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float() / 255
+            return (torch.nn.functional.normalize(self._tower(x), dim=1).cpu().numpy(),)
 
     def evidence(self, embeddings: Floats) -> Evidence:
         """What the decisions are made of."""

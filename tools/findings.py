@@ -19,6 +19,7 @@ from tools.contract import Picture, ToolImage, ToolOutput
 from tools.describers import DESCRIBERS, described_layer
 from tools.domain import flat
 from tools.networks import activation_network, square
+from tools.passes import Pass, chosen_device
 from tools.weights import fill, read_weights
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Findings:
         self._lock = threading.Lock()
         self._networks: list[nn.Module] | None = None
         self._layer: nn.Module | None = None
+        self.forward: Pass = self._forward
         card = file.card
         try:
             self._size = int(card.input["size"])
@@ -102,22 +104,31 @@ class Findings:
         """
         import torch
 
-        networks = self._load()
         side = self._size // 16
         if not images:
             return np.zeros((0, len(self.card.labels), side, side), dtype=np.float32)
         out = []
         for begin in range(0, len(images), 32):
             pixels = np.stack([self._pixels(image) for image in images[begin : begin + 32]])
-            with torch.inference_mode():
-                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-                both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
-                cells = sum(both[1:], both[0]) / (2 * len(both))
-                if self._describer is not None and self._layer is not None:
-                    numbers = self._describer.describe(images[begin : begin + 32])
-                    cells = cells + self._layer(torch.from_numpy(numbers))[:, :, None, None]
-                out.append(cells.numpy())
+            (cells,) = self.forward(pixels)
+            if self._describer is not None:
+                self._load()
+                numbers = self._describer.describe(images[begin : begin + 32])
+                with torch.inference_mode():
+                    added: Floats = self._layer(torch.from_numpy(numbers)).numpy()  # type: ignore[misc]
+                cells = cells + added[:, :, None, None]
+            out.append(cells)
         return np.concatenate(out)
+
+    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Floats]:
+        """The maps of squares, uint8 ``(N, S, S, channels)``, as the networks alone give them."""
+        import torch
+
+        networks = self._load()
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).to(chosen_device()).permute(0, 3, 1, 2).float() / 255
+            both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
+            return ((sum(both[1:], both[0]) / (2 * len(both))).cpu().numpy(),)
 
     def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What a network sees: uint8 ``(S, S, channels)``."""
@@ -136,7 +147,7 @@ class Findings:
                         tensors,
                         f"{k}.",
                         self.name,
-                    )
+                    ).to(chosen_device())
                     for k in range(self._members)
                 ]
                 if self._describer is not None:

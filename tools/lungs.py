@@ -18,6 +18,7 @@ from overread.records import Context, Measurement
 from tools.admission import check_domains
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.findings import grey_square
+from tools.passes import Pass, chosen_device
 from tools.segmentation.uncertainty import doubt, entropy
 from tools.segmentation.window import paste, whole
 from tools.unet import shape_of, unet
@@ -62,6 +63,7 @@ class Lungs:
         self._file = file
         self._lock = threading.Lock()
         self._network: nn.Module | None = None
+        self.forward: Pass = self._forward
         self._shape = shape_of(file.card.input, file.card.name)
         given = file.card.calibration
         try:
@@ -104,24 +106,28 @@ class Lungs:
 
         Each image is uint8 ``(H, W, 3)`` RGB of any size, stretched to a square; only its grey is used.
         """
-        import torch
-
         cells = self._shape.size // 2
-        network = self._load()
         out = [np.zeros((0, cells, cells), dtype=np.float32)]
         for begin in range(0, len(images), AT_ONCE):
             pixels = np.stack([grey_square(image, self._shape.size) for image in images[begin : begin + AT_ONCE]])
-            with torch.inference_mode():
-                x = torch.from_numpy(pixels)[:, None].float() / 255
-                both = (network(x) + network(x.flip(3)).flip(3)) / 2
-            out.append(both[:, 0].float().numpy())
+            out += self.forward(pixels)
         return np.concatenate(out)
+
+    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Floats]:
+        """The log odds of grey squares, uint8 ``(N, S, S)``."""
+        import torch
+
+        network = self._load()
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).to(chosen_device())[:, None].float() / 255
+            both = (network(x) + network(x.flip(3)).flip(3)) / 2
+        return (both[:, 0].float().cpu().numpy(),)
 
     def _load(self) -> "nn.Module":
         with self._lock:
             if self._network is None:
                 tensors, _ = read_weights(self._file)
-                self._network = fill(unet(self._shape), tensors, "", self.name)
+                self._network = fill(unet(self._shape), tensors, "", self.name).to(chosen_device())
             return self._network
 
     def _outside(self, context: Context) -> bool:

@@ -59,7 +59,7 @@ async def look_up(
     """
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
-    run.account.index = base.checksum
+    run.account.index = await asyncio.to_thread(lambda: base.checksum)
     found = await run.parts.lane.run(
         run.stream.started,
         find_passages,

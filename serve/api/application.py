@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
+from agent.parts import Parts
 from overread import __version__
 from overread.settings import Settings
 from serve.a2a.mounting import mount_a2a
@@ -42,8 +43,16 @@ MOUNTS: tuple[Mount, ...] = (mount_mcp, mount_a2a)
 """The interfaces beside OpenAI's, such as MCP and A2A."""
 
 
-def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts: Sequence[Mount] = MOUNTS) -> FastAPI:
+def build_app(
+    settings: Settings,
+    folder: Path,
+    host: str = "127.0.0.1",
+    mounts: Sequence[Mount] = MOUNTS,
+    parts: Parts | None = None,
+) -> FastAPI:
     """The application. ``folder`` is private and goes with the process; ``host`` is the address it will listen on.
+
+    ``parts`` are what its assistant works with; unset, they run in this process.
 
     Raises ``ArgumentsError`` when ``host`` is not loopback's and there are no API keys.
     """
@@ -52,7 +61,7 @@ def build_app(settings: Settings, folder: Path, host: str = "127.0.0.1", mounts:
         raise ArgumentsError(
             "there are no API keys, so only loopback is served; make one with: overread keys add LABEL"
         )
-    service = Service.of(settings, folder)
+    service = Service.of(settings, folder, parts)
     contexts: list[AbstractAsyncContextManager[None]] = []
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -15,6 +16,7 @@ from serve.api import schema
 from serve.api.asked import Asked, events_of
 from serve.api.body import MODEL, ChatBody, body_schema, read_body
 from serve.api.conversation import Conversation, RunFolder
+from serve.api.failures import RETRY_AFTER_S
 from serve.api.reply import Json, Reply
 from serve.api.running import Running, unless
 from serve.api.service import owner_of, service_of
@@ -109,7 +111,8 @@ async def _whole(run: Running, reply: Reply) -> Response:
 
 def _failed(reply: Reply) -> Response:
     status, told = reply.failure()
-    return JSONResponse(told, status_code=status)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse(told, status_code=status, headers=headers)
 
 
 async def _chunks(first: Event | None, run: Running, reply: Reply, include_usage: bool) -> AsyncIterator[bytes]:

@@ -26,8 +26,14 @@ _STATUS = {
     "no_such_study": 404,
     "cannot_store": 400,
     "timeout": 504,
+    "unavailable": 503,
+    "busy": 503,
 }
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+RETRY_AFTER_S = 2
+"""When to try again where nothing better is known."""
 
 
 def status_of(code: str) -> int:

@@ -13,6 +13,7 @@ from serve.studies import Studies
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from agent.parts import Parts
     from serve.api.admission import Admission
     from serve.api.health import Readiness
     from serve.api.metrics import MeasuredAssistant, Metrics
@@ -71,14 +72,16 @@ class Service:
     assistant: "MeasuredAssistant"
 
     @classmethod
-    def of(cls, settings: Settings, folder: Path) -> "Service":
-        """The parts that these settings name, none of them loaded yet."""
+    def of(cls, settings: Settings, folder: Path, parts: "Parts | None" = None) -> "Service":
+        """The parts that these settings name, none of them loaded yet. ``parts`` are the assistant's; unset, they
+        run in this process.
+        """
         from agent.parts import Parts
         from serve.api.admission import Admission
         from serve.api.health import Readiness
         from serve.api.metrics import MeasuredAssistant, Metrics
 
-        metrics, parts = Metrics(), Parts(settings)
+        metrics, parts = Metrics(), parts or Parts(settings)
         return cls(
             settings=settings,
             folder=folder,

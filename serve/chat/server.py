@@ -48,7 +48,7 @@ def serve_app(
 
     ``more`` goes to ``uvicorn.Config``. Raises ``ArgumentsError`` when the address cannot be had.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     # The server passes a SIGTERM on when it has ended; as an exception it lets the folder be deleted too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -143,7 +143,8 @@ async def _warm(parts: "Parts") -> None:
         pass
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes any free one. Raises ``ArgumentsError``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -163,12 +164,16 @@ def quiet_gradio(folder: Path) -> None:
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder of mode 0700 that goes with this process; what a killed one left behind goes now."""
-    base = Path(tempfile.gettempdir())
+def private_folder(base: Path | None = None) -> Iterator[Path]:
+    """A folder of mode 0700 that goes with this process; what a killed one left behind goes now.
+
+    ``base`` is where it lies: unset, in the folder for temporary files.
+    """
+    base = base or Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
         owner = left.name.removeprefix(_PREFIX).split("-")[0]
         if left.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=base) as folder:
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=base, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

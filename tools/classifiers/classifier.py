@@ -17,6 +17,7 @@ from tools.classifiers.preparation import Preparation, read_preparation
 from tools.contract import Picture, ToolImage, ToolOutput
 from tools.errors import ToolError
 from tools.findings import hot_box
+from tools.passes import Pass
 
 Floats = NDArray[np.float32]
 BATCH = 16
@@ -53,6 +54,7 @@ class Classifier:
         card = file.card
         self._file, self._load, self._lock = file, load, threading.Lock()
         self._network: Network | None = None
+        self.forward: Pass = self._forward
         self.preparation = read_preparation(card.name, card.input)
         self._kind = read_kind(card)
         self._outputs, self._columns = read_columns(card)
@@ -82,7 +84,8 @@ class Classifier:
         return [next(outputs) if misfit is None else undecided(self.card, misfit) for misfit in misfits]
 
     def _batch(self, images: Sequence[NDArray[np.uint8]]) -> list[ToolOutput]:
-        seen = self._loaded()(self.preparation(images))
+        outputs, *heats = self.forward(self.preparation(images))
+        seen = Seen(outputs, heats[0] if heats else None)
         if seen.outputs.shape != (len(images), self._outputs):
             raise CardError(
                 f"card {self.name}: the network gives {seen.outputs.shape[1:]} outputs, not {self._outputs}"
@@ -94,6 +97,11 @@ class Classifier:
         return [
             self._output(image.shape[:2], row, cells) for image, row, cells in zip(images, scores, heat, strict=True)
         ]
+
+    def _forward(self, pixels: Floats) -> tuple[Floats, ...]:
+        """Outputs, and maps where the network has them, of prepared pixels, float32 ``(N, C, S, S)``."""
+        seen = self._loaded()(pixels)
+        return (seen.outputs,) if seen.heat is None else (seen.outputs, seen.heat)
 
     def _loaded(self) -> Network:
         with self._lock:

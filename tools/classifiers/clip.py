@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from overread.cards import CardFile
 from overread.errors import CardError
 from tools.classifiers.preparation import read_preparation
+from tools.passes import chosen_device
 from tools.weights import fill, read_tensors
 
 if TYPE_CHECKING:
@@ -47,16 +48,26 @@ class Clip:
             raise CardError(f"card {card.name}: a CLIP takes three channels")
         tensors = read_tensors(file)
         tensors.pop("text.transformer.embeddings.position_ids", None)
-        self._network: Any = fill(build_clip(card.name, card.input, self._preparation.size), tensors, "", card.name)
+        self._device = chosen_device()
+        network = fill(build_clip(card.name, card.input, self._preparation.size), tensors, "", card.name)
+        self._network: Any = network.to(self._device)
         self._tokens = _tokenizer(file)
         self._lock = threading.Lock()
         self.scale = float(self._network.state_dict()["logit_scale"].exp())
 
     def images(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
         """Unit vectors of pictures, each uint8 ``(H, W, 3)`` RGB: float32 ``(N, D)``."""
+        return self.vectors(self.prepared(images))
+
+    def prepared(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
+        """What the image tower takes of pictures, each uint8 ``(H, W, 3)`` RGB: float32 ``(N, 3, S, S)``."""
+        return self._preparation(images)
+
+    def vectors(self, pixels: Floats) -> Floats:
+        """Unit vectors of prepared pictures: float32 ``(N, D)``."""
         import torch
 
-        return self._encode(self._network.encode_image, torch.from_numpy(self._preparation(images)))
+        return self._encode(self._network.encode_image, torch.from_numpy(pixels))
 
     def texts(self, texts: Sequence[str]) -> Floats:
         """Unit vectors of texts, float32 ``(N, D)``. A text longer than the tower reads is cut."""
@@ -66,7 +77,8 @@ class Clip:
         import torch
 
         with self._lock, torch.inference_mode():
-            out: Floats = torch.nn.functional.normalize(tower(batch).float(), dim=1).numpy()
+            seen = tower(batch.to(self._device)).float()
+            out: Floats = torch.nn.functional.normalize(seen, dim=1).cpu().numpy()
         return out
 
 

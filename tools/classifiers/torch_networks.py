@@ -10,6 +10,7 @@ from overread.cards import CardFile
 from overread.errors import CardError
 from tools.classifiers.classifier import Floats, Seen
 from tools.classifiers.preparation import Preparation
+from tools.passes import chosen_device
 from tools.weights import fill, read_tensors
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class GradCam:
         import torch
 
         with self._lock, torch.no_grad():
-            features = self._features(torch.from_numpy(pixels))
+            features = self._features(torch.from_numpy(pixels).to(chosen_device()))
         with self._lock, torch.enable_grad():
             features = features.detach().requires_grad_(features.dim() == 4)
             outputs = self._head(features)
             heat = self._maps(features, outputs) if features.dim() == 4 else None
-        return Seen(outputs.detach().float().numpy(), heat)
+        return Seen(outputs.detach().float().cpu().numpy(), heat)
 
     @staticmethod
     def _maps(features: "Tensor", outputs: "Tensor") -> Floats:
@@ -50,7 +51,7 @@ class GradCam:
             (gradient,) = torch.autograd.grad(outputs[:, column].sum(), features, retain_graph=True)
             weights = gradient.mean(dim=(2, 3), keepdim=True)
             maps.append((weights * features).sum(dim=1).relu().detach())
-        return np.asarray(torch.stack(maps, dim=1).numpy(), dtype=np.float32)
+        return np.asarray(torch.stack(maps, dim=1).cpu().numpy(), dtype=np.float32)
 
 
 def load_timm(file: CardFile, preparation: Preparation, outputs: int) -> GradCam:
@@ -67,7 +68,7 @@ def load_timm(file: CardFile, preparation: Preparation, outputs: int) -> GradCam
         card.name,
         lambda: timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=preparation.channels, **size),
     )
-    fill(network, tensors, "", card.name)
+    fill(network, tensors, "", card.name).to(chosen_device())
     plain = getattr(network, "output_fmt", "NCHW")
     if str(getattr(plain, "value", plain)) != "NCHW":
         return GradCam(lambda x: network.forward_features(x).flatten(1, 2), _head_of_rows(network))
@@ -100,7 +101,7 @@ def load_xray_densenet(file: CardFile, preparation: Preparation, outputs: int) -
     tensors = {name: tensor for name, tensor in read_tensors(file).items() if name != "op_threshs"}
     network: Any = densenet121(weights=None, num_classes=outputs)
     network.features.conv0 = torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    fill(network, tensors, "", card.name)
+    fill(network, tensors, "", card.name).to(chosen_device())
 
     def head(features: "Tensor") -> "Tensor":
         pooled = f.adaptive_avg_pool2d(features, (1, 1)).flatten(1)

@@ -17,6 +17,7 @@ from tools.calibration import decide, read_label_maps
 from tools.classifiers.clip import Clip
 from tools.concepts import Concept, concepts_for
 from tools.contract import ToolImage, ToolOutput
+from tools.passes import Pass
 
 Floats = NDArray[np.float32]
 SHOWN = 2
@@ -33,6 +34,7 @@ class ZeroShot:
         self._clip: Clip | None = None
         self._texts: dict[str, Floats] = {}
         self._lock = threading.Lock()
+        self.forward: Pass = self._forward
         card = file.card
         self._calibrations = read_label_maps(card)
 
@@ -55,7 +57,7 @@ class ZeroShot:
         check_domains(self.card, images)
         misfits = [self.card.population.misfit(image.context) for image in images]
         fitting = [image for image, misfit in zip(images, misfits, strict=True) if misfit is None]
-        vectors: Iterator[Floats] = iter(self._loaded().images([image.display for image in fitting]) if fitting else [])
+        vectors: Iterator[Floats] = iter(self._vectors([image.display for image in fitting]) if fitting else [])
         return [
             self._output(image, next(vectors)) if misfit is None else undecided(self.card, misfit)
             for image, misfit in zip(images, misfits, strict=True)
@@ -65,7 +67,15 @@ class ZeroShot:
         """Cosines of pictures, each uint8 ``(H, W, 3)`` RGB, to any texts: float32 ``(N, T)`` in [-1, 1]."""
         if not images or not texts:
             return np.zeros((len(images), len(texts)), dtype=np.float32)
-        return self._loaded().images(images) @ self._of_texts(texts).T
+        return self._vectors(images) @ self._of_texts(texts).T
+
+    def _vectors(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
+        (vectors,) = self.forward(self._loaded().prepared(images))
+        return vectors
+
+    def _forward(self, pixels: Floats) -> tuple[Floats]:
+        """The unit vectors of prepared pixels, float32 ``(N, 3, S, S)``."""
+        return (self._loaded().vectors(pixels),)
 
     def _output(self, image: ToolImage, vector: Floats) -> ToolOutput:
         findings: list[Finding] = []

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from overread.cards import CardFile, ModelCard
 from overread.errors import CardError
 from overread.records import Box
+from tools.passes import Pass, chosen_device
 from tools.segmentation.checkpoints import Framing, framing_of, load_network
 from tools.segmentation.networks import ARCHITECTURES, Promptable
 from tools.segmentation.prompts import Prompt
@@ -77,6 +78,7 @@ class Segmenter:
         self._lock = threading.Lock()
         self._network: Promptable | None = None
         self._embeddings: OrderedDict[tuple[str, Window], Tensor] = OrderedDict()
+        self.forward: Pass = self._forward
 
     @property
     def card(self) -> ModelCard:
@@ -99,7 +101,6 @@ class Segmenter:
         """The embeddings of windows of an image, float32 ``(N, C, h, w)``; those not known yet in one batch."""
         import torch
 
-        network = self._load()
         with self._lock:
             known = {w: self._embeddings[key, w] for w in windows if (key, w) in self._embeddings}
             for window in known:
@@ -108,11 +109,7 @@ class Segmenter:
         if missing:
             size, fill = self.framing.size, self.framing.fill
             pixels = np.stack([crop(image, window, size, fill) for window in missing])
-            with torch.inference_mode():
-                x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-                if self.framing.grey:
-                    x = x.mean(dim=1, keepdim=True).expand_as(x)
-                fresh = network.image_encoder((x - network.pixel_mean) / network.pixel_std)
+            fresh = torch.from_numpy(self.forward(pixels)[0])
             for window, embedding in zip(missing, fresh, strict=True):
                 known[window] = embedding
             with self._lock:
@@ -121,6 +118,18 @@ class Segmenter:
                 while len(self._embeddings) > self._kept:
                     self._embeddings.popitem(last=False)
         return torch.stack([known[window] for window in windows])
+
+    def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Floats]:
+        """The embeddings of framed windows, uint8 ``(N, S, S, 3)``: float32 ``(N, C, h, w)``."""
+        import torch
+
+        network = self._load()
+        with torch.inference_mode():
+            x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+            if self.framing.grey:
+                x = x.mean(dim=1, keepdim=True).expand_as(x)
+            seen = network.image_encoder(((x - network.pixel_mean) / network.pixel_std).to(chosen_device()))
+            return (seen.float().cpu().numpy(),)
 
     def decode(
         self, embedding: "Tensor", boxes: Floats | None, points: Floats | None, labels: Floats | None
@@ -151,7 +160,13 @@ class Segmenter:
     def _load(self) -> Promptable:
         with self._lock:
             if self._network is None:
-                self._network = load_network(self._file)
+                network = load_network(self._file)
+                if self.forward == self._forward:
+                    network.image_encoder.to(chosen_device())
+                else:
+                    # It runs elsewhere; what is left here, to answer prompts, is small.
+                    del network.image_encoder
+                self._network = network
             return self._network
 
 
