@@ -27,7 +27,7 @@ USABLE = 0.9
 _SEGMENT = 512
 """Passages that are encoded between two savings."""
 
-_BATCH = 64
+_BATCH = 128
 _TOLD = 256
 FORMAT = 1
 """Raised when the layout of a generation changes."""
