@@ -2,16 +2,20 @@
 
 import asyncio
 import re
+import time
 from typing import TYPE_CHECKING
 
+from agent.events import Emit
 from agent.question import understand
 from agent.run import Run, emitter
 from agent.state import Numbering, ThreadState, in_focus, passages_of
-from overread.events import PassageEvent, WithheldEvent
-from overread.records import Passage
+from overread.events import PassageEvent, ToolResultEvent, ToolStartEvent, WithheldEvent
+from overread.records import Passage, ToolStatus
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
+
+    from retrieval.search import Hit
 
 MOST_PASSAGES = 4
 BESIDE_AN_IMAGE = 2
@@ -41,6 +45,7 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         findings=tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         k=_wanted(state, with_image=bool(images)),
     )
+    hits += await _live(state, run, numbering, emitter(runtime))
     disarmed = await asyncio.to_thread(run.parts.passages().disarm, [hit.text for hit in hits])
     new: list[Passage] = []
     for hit, clean in zip(hits, disarmed, strict=True):
@@ -58,6 +63,40 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         new_passages=[passage.id for passage in new],
         counts=numbering.counts,
     )
+
+
+async def _live(state: ThreadState, run: Run, numbering: Numbering, emit: Emit) -> "list[Hit]":
+    """What PubMed adds to a question of knowledge, where the settings ask for it; its failure ends no run.
+
+    A ``tool_start`` and a ``tool_result`` event say that it was asked, with which terms, and what came of it. Nothing
+    but terms goes out, and those of a text that identity was taken out of.
+    """
+    pubmed = run.parts.pubmed()
+    if pubmed is None or not understand(state["question"]).knowledge:
+        return []
+    from retrieval.errors import LiveError
+    from retrieval.live import NAME, search_terms
+
+    words = search_terms(run.scrub(_query(state)))
+    if not words:
+        return []
+    call_id = numbering.next("T")
+    emit(ToolStartEvent(call_id=call_id, tool=NAME, args={"terms": words}))
+    begun = time.monotonic()
+    status: ToolStatus = "ok"
+    reason: str | None = None
+    hits: list[Hit] = []
+    try:
+        found = await asyncio.to_thread(pubmed.search, words)
+    except LiveError as error:
+        status, reason = "failed", str(error)
+    else:
+        hits = list(found.hits)
+        if found.retracted:
+            reason = f"left out, because retracted: PubMed {', '.join(found.retracted)}"
+    elapsed = round((time.monotonic() - begun) * 1000, 1)
+    emit(ToolResultEvent(call_id=call_id, tool=NAME, status=status, reason=reason, elapsed_ms=elapsed))
+    return hits
 
 
 def _wanted(state: ThreadState, with_image: bool) -> int:
