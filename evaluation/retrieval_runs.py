@@ -55,7 +55,7 @@ class Searchable:
         under = [f"{heading} {text}".strip() for heading, text in zip(self.headings, self.texts, strict=True)]
         texts = [searchable(title, text) for title, text in zip(self.titles, under, strict=True)]
         self.index = Index(texts, self._folder / "words")
-        self.ranker = Ranker(self.index.idf)
+        self.ranker = Ranker(self.index.idf, len(self.texts))
 
     def some(self, documents: Collection[int]) -> "Searchable":
         """These documents alone, as a base of their own. They keep their numbers."""

@@ -106,9 +106,13 @@ class RankingWeights(BaseModel):
 class Ranker:
     """Orders candidates for a question. Has no state but its weights; safe to share between threads."""
 
-    def __init__(self, rarity: Rarity, weights: RankingWeights | None = None) -> None:
-        """``rarity`` is the inverse document frequency of a term in the base, positive (``Index.idf``)."""
+    def __init__(self, rarity: Rarity, size: int = POOL, weights: RankingWeights | None = None) -> None:
+        """``rarity`` is the inverse document frequency of a term in the base, positive (``Index.idf``).
+
+        ``size`` is how many passages the base has: in a base of few, fewer others may answer better.
+        """
         self._rarity = rarity
+        self._few = 1 - math.log(max(1, min(size, POOL))) / math.log(POOL)
         self._weights = weights or ranking_weights()
 
     def rank(
@@ -134,7 +138,7 @@ class Ranker:
         vector: NDArray[np.float32] | None,
     ) -> list[Ranked]:
         """The same of candidates whose words are known already; of equals, in the order given."""
-        table = features(asked, there, bm25, cosines, vector)
+        table = features(asked, there, bm25, cosines, vector, self._few)
         scores, likely = self._judged(table, vector is not None)
         return [Ranked(int(at), likely[at], float(scores[at])) for at in np.argsort(-scores, kind="stable")]
 
@@ -160,7 +164,7 @@ class Ranker:
         )
         bm25 = np.array([candidate.bm25 for candidate in candidates])
         cosines = None if vector is None else np.array([candidate.cosine for candidate in candidates], dtype=np.float64)
-        return features(asked, there, bm25, cosines, vector)
+        return features(asked, there, bm25, cosines, vector, self._few)
 
     def _judged(self, table: NDArray[np.float64], dense: bool) -> tuple[NDArray[np.float64], list[float]]:
         logistic = self._weights.with_meaning if dense else self._weights.words_alone
@@ -174,11 +178,12 @@ def features(
     bm25: NDArray[Any],
     cosines: NDArray[Any] | None,
     vector: NDArray[np.float32] | None,
+    few: float,
 ) -> NDArray[np.float64]:
     """What candidates are judged by: float64 ``(n, len(FEATURES))``, from where the question's words are in them.
 
     ``bm25`` and ``cosines`` are their scores, ``(n,)``; ``vector`` is the sentence vector of the question, ``(384,)``.
-    Without it, all that needs the encoder is 0.
+    Without it, all that needs the encoder is 0. ``few`` is 1 for a base of one passage, and 0 from ``POOL`` on.
     """
     count = len(there.starts)
     nothing = np.zeros(count)
@@ -210,7 +215,7 @@ def features(
         "kind_of_named": kind * there.named,
         "length": np.log1p(there.lengths) / 6,
         "untitled": ~there.titled,
-        "few": np.full(count, 1 - math.log(min(count, POOL)) / math.log(POOL)),
+        "few": np.full(count, few),
     }
     return np.stack([columns[name] for name in FEATURES], axis=1)
 

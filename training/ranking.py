@@ -113,24 +113,31 @@ def examples(chosen: Searchable, folder: Path, dense: bool) -> tuple[Any, Any, A
 
 
 def small_examples(chosen: Searchable, folder: Path, dense: bool) -> tuple[Any, Any, Any]:
-    """The same of bases of one to thirty documents, as a small department's: one holds what answers, or does not."""
+    """The same of bases of one to thirty documents, as a small department's.
+
+    One holds what answers, the next does not, and of each an everyday question is asked too.
+    """
     asked = [q for q in chosen.set.questions if q.part == "developing"][:_RANKING_QUESTIONS]
-    vectors = encode_questions([question.text for question in asked], folder)
+    everyday_questions = everyday("developing")
+    vectors = encode_questions([*(question.text for question in asked), *everyday_questions], folder)
     tables, labels, folds = [], [], []
     for at, question in enumerate(asked):
-        size = _SMALL[at % len(_SMALL)]
         random = np.random.default_rng(at)
-        others = set(random.integers(0, len(chosen.set.texts), size).tolist()) - question.relevant
+        others = set(random.integers(0, len(chosen.set.texts), _SMALL[at % len(_SMALL)]).tolist()) - question.relevant
         held = question.relevant if at % 3 else question.related - question.relevant if at % 2 else frozenset[int]()
         held = frozenset(sorted(held)[:2])
         if not held | others:
             continue
         base = chosen.some(held | others)
-        rows, candidates = base.pool(question.text, vectors[question.text], (), dense)
-        if candidates:
-            tables.append(base.ranker.features(question.text, candidates, vectors[question.text] if dense else None))
-            labels.append(np.isin(base.owners[rows], list(question.relevant)))
-            folds.append(np.full(len(rows), bucket(question.subject, _FOLDS, "fold")))
+        for text, relevant in (
+            (question.text, held & question.relevant),
+            (everyday_questions[at % len(everyday_questions)], frozenset()),
+        ):
+            rows, candidates = base.pool(text, vectors[text], (), dense)
+            if candidates:
+                tables.append(base.ranker.features(text, candidates, vectors[text] if dense else None))
+                labels.append(np.isin(base.owners[rows], list(relevant)))
+                folds.append(np.full(len(rows), bucket(question.subject, _FOLDS, "fold")))
     return np.vstack(tables), np.concatenate(labels), np.concatenate(folds)
 
 
@@ -221,7 +228,7 @@ def main() -> int:
         sys.stdout.write(f"{name}: {Counter(labels.tolist())} {logistic}\n")
     _write(path, weights)
     for some in searchable:
-        some.ranker = Ranker(some.index.idf)
+        some.ranker = Ranker(some.index.idf, len(some.texts))
     thresholds = {
         "threshold": choose_threshold(searchable, chosen.cache, True),
         "words_threshold": choose_threshold(searchable, chosen.cache, False),

@@ -40,7 +40,7 @@ class Scoring:
     def __init__(self, words: Words, wording: Wording) -> None:
         self._words = words
         self._wording = wording
-        self._ranker = Ranker(words.idf)
+        self._ranker = Ranker(words.idf, len(words))
 
     def ask(self, query: str) -> Asked:
         """Read a query against the words of the base."""
