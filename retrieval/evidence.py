@@ -1,5 +1,6 @@
 """Evidence: the few sentences of a passage that answer a question, verbatim, with their offsets."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ MOST = 3
 
 MOST_RUN, MOST_WORDS = 4, 90
 """What is read of a passage in one piece is no longer than this, but for one long sentence."""
+
+_HEADING = re.compile(r"[A-Z][^.!:;]*[^.!:;,\"')\]\s]")
+_HEADED = 6
+"""A line of so few words, with a capital and no end, is taken for a heading."""
 
 _KIND = 2.0
 _GIVEN = 0.9
@@ -83,8 +88,13 @@ def telling(
     scores = asked.share(own) + _GIVEN * asked.share(titled & ~own)
     if told is not None:
         scores = scores + _KIND * told
-    says = np.array([bool(text.strip()) and not text.rstrip().endswith("?") for text in texts], dtype=np.bool_)
-    return np.where(says, scores, 0.0)
+    return np.where(np.array([_says(text) for text in texts], dtype=np.bool_), scores, 0.0)
+
+
+def _says(text: str) -> bool:
+    """Whether a sentence says something: it does not only ask, and is no heading that stands on a line of its own."""
+    text = text.strip()
+    return bool(text) and not text.endswith("?") and not (_HEADING.fullmatch(text) and len(text.split()) <= _HEADED)
 
 
 def chosen(scores: NDArray[np.float64], most: int = MOST) -> list[int]:

@@ -24,6 +24,9 @@ from retrieval.storage.wording import Wording
 from retrieval.storage.words import Words
 
 ABOUT = "base.json"
+FORMAT = 2
+"""Raised when the layout of a generation changes."""
+
 CANDIDATES = 100
 """How many passages each of words and meaning brings in."""
 
@@ -84,6 +87,8 @@ class StoredBase:
 
     def __init__(self, folder: Path) -> None:
         """Use ``open``."""
+        if read_about(folder).get("format") != FORMAT:
+            raise BaseError("the knowledge base was made by another version; run once more: overread index add PATH")
         self.folder = folder
         self.texts = Texts(folder)
         self._words = Words(folder) if self.texts.passages else None

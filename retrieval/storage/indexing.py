@@ -16,7 +16,7 @@ from retrieval.index import encoder_digest
 from retrieval.ranking import TITLE_WEIGHT
 from retrieval.sources.files import listed
 from retrieval.storage import texts, vectors, wording, words
-from retrieval.storage.base import ABOUT, read_about
+from retrieval.storage.base import ABOUT, FORMAT, read_about
 from retrieval.storage.generations import PENDING, STAGING, current, link_files, publish_generation, writing
 from retrieval.storage.intake import Progress, Report, take_in
 from retrieval.storage.staging import Staging
@@ -32,9 +32,6 @@ _SEGMENT = 512
 
 _BATCH = 128
 _TOLD = 256
-FORMAT = 2
-"""Raised when the layout of a generation changes."""
-
 _STAGED = "library.sqlite"
 
 
@@ -49,12 +46,18 @@ def add(base: Path, paths: Sequence[Path], progress: Progress, again: bool = Fal
         staging = _staging(base)
         try:
             report = take_in(staging, files, base, progress, again)
-            if staging.changed:
+            if staging.changed or _of_another_form(base):
                 _publish(base, staging, progress)
         finally:
             staging.close()
         shutil.rmtree(base / STAGING, ignore_errors=True)
     return report
+
+
+def _of_another_form(base: Path) -> bool:
+    """Whether another version wrote the current generation. Its texts can be read; the rest is made anew."""
+    folder = current(base)
+    return folder is not None and read_about(folder).get("format") != FORMAT
 
 
 def fill(base: Path, progress: Progress) -> int:
@@ -63,6 +66,8 @@ def fill(base: Path, progress: Progress) -> int:
         folder = current(base)
         if folder is None:
             return 0
+        if _of_another_form(base):
+            raise BaseError("the knowledge base was made by another version; run once more: overread index add PATH")
         stored = Texts(folder)
         try:
             known = _known(base)
