@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from guardrails.phi.pixels import TextReader
     from guardrails.phi.text import TextDetector
     from retrieval.library import Knowledge
+    from retrieval.live import PubMed
     from retrieval.reports import PastReports
     from tools.domain import DomainIdentifier
     from tools.registry import ToolRegistry
@@ -44,7 +45,17 @@ class Parts:
         self.settings = settings
         self.lane = Lane()
         self._made: dict[str, Any] = {}
-        names = ("detector", "text_reader", "passages", "identifier", "registry", "segmenter", "knowledge", "reports")
+        names = (
+            "detector",
+            "text_reader",
+            "passages",
+            "identifier",
+            "registry",
+            "segmenter",
+            "knowledge",
+            "reports",
+            "pubmed",
+        )
         self._locks = {name: threading.Lock() for name in names}
 
     async def warm(self) -> AsyncIterator[tuple[Stage, bool]]:
@@ -147,6 +158,18 @@ class Parts:
             return Knowledge.open(self.settings)
 
         return self._once("knowledge", make)
+
+    def pubmed(self) -> "PubMed | None":
+        """PubMed asked live, or ``None`` where the settings do not ask for it."""
+        if not self.settings.pubmed_live:
+            return None
+
+        def make() -> "PubMed":
+            from retrieval.live import PubMed
+
+            return PubMed(self.settings)
+
+        return self._once("pubmed", make)
 
     def reports(self) -> "PastReports | None":
         """The past reports that the settings name, or ``None``. Raises ``ReportError`` when they cannot be read."""

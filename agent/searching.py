@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.events import SOURCE_TEXT
 from agent.parts import Parts
 from overread.records import Passage
+
+if TYPE_CHECKING:
+    from retrieval.search import Hit
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ def find_passages(
     findings: Sequence[str] = (),
     k: int = 4,
     took: Callable[[str, float], None] | None = None,
+    more: "Sequence[Hit]" = (),
 ) -> list[FoundPassage]:
     """What the notes and the user's own library say, at most ``k`` passages. One left with no text is still told.
 
-    ``took`` hears when the check of the passages for orders began, once it is done.
+    ``more`` are hits from elsewhere, which are checked like the others. ``took`` hears when the check of the passages
+    for orders began, once it is done.
     """
-    hits = parts.knowledge().search(query, domain=domain, findings=findings, k=k)
+    hits = [*parts.knowledge().search(query, domain=domain, findings=findings, k=k), *more]
     begun = time.monotonic()
     clean = parts.passages().disarm([hit.text for hit in hits])
     if took is not None:

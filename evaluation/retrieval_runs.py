@@ -43,14 +43,34 @@ class Searchable:
         self.owners = np.array([owner for owner, _ in cut], dtype=np.int64)
         self.titles = [chosen.titles[owner] for owner, _ in cut]
         self.texts = [passage for _, passage in cut]
-        self.index = Index([searchable(t, p) for t, p in zip(self.titles, self.texts, strict=True)], folder / "words")
-        embedded = [p for title, text in zip(chosen.titles, chosen.texts, strict=True) for p in passages(title, text)]
+        headings = chosen.headings or ("",) * len(chosen.texts)
+        self.headings = [headings[owner] for owner, _ in cut]
+        above = [". ".join(filter(None, part)) for part in zip(chosen.titles, headings, strict=True)]
+        embedded = [p for above, text in zip(above, chosen.texts, strict=True) for p in passages(above, text)]
         self.vectors = vectors_of(embedded, folder / "vectors", progress)
-        self.ranker = Ranker(self.index.idf)
+        self._folder = folder
+        self._index()
+
+    def _index(self) -> None:
+        under = [f"{heading} {text}".strip() for heading, text in zip(self.headings, self.texts, strict=True)]
+        texts = [searchable(title, text) for title, text in zip(self.titles, under, strict=True)]
+        self.index = Index(texts, self._folder / "words")
+        self.ranker = Ranker(self.index.idf, len(self.texts))
+
+    def some(self, documents: Collection[int]) -> "Searchable":
+        """These documents alone, as a base of their own. They keep their numbers."""
+        rows = np.flatnonzero(np.isin(self.owners, list(documents)))
+        fewer = copy(self)
+        fewer.owners, fewer.vectors = self.owners[rows], self.vectors[rows]
+        fewer.titles, fewer.texts, fewer.headings = (
+            [column[row] for row in rows] for column in (self.titles, self.texts, self.headings)
+        )
+        fewer._index()
+        return fewer
 
     def of(self, chosen: RetrievalSet) -> "Searchable":
         """The same documents, already indexed, with another set's questions. Raises ``ValueError`` for others."""
-        if (chosen.titles, chosen.texts) != (self.set.titles, self.set.texts):
+        if not _same_documents(chosen, self.set):
             raise ValueError(f"{chosen.name} has other documents than {self.set.name}")
         same = copy(self)
         same.set = chosen
@@ -72,7 +92,14 @@ class Searchable:
         fused = fuse_convex(bm25, cosines, ranking_weights().cosine_share) if dense else bm25
         rows = best(np.asarray(fused, dtype=np.float64), POOL)
         return rows, [
-            Candidate(self.texts[r], self.titles[r], float(bm25[r]), float(cosines[r]) if dense else None) for r in rows
+            Candidate(
+                self.texts[r],
+                self.titles[r],
+                float(bm25[r]),
+                float(cosines[r]) if dense else None,
+                self.headings[r],
+            )
+            for r in rows
         ]
 
     def find(self, query: str, vector: NDArray[np.float32], without: Collection[int] = ()) -> Found:
@@ -124,9 +151,13 @@ def open_sets(sets: Sequence[RetrievalSet], folder: Path, progress: Progress | N
     """Each set made searchable; documents that two sets in a row share are indexed once."""
     base: Searchable | None = None
     for chosen in sets:
-        same = base is not None and (chosen.titles, chosen.texts) == (base.set.titles, base.set.texts)
+        same = base is not None and _same_documents(chosen, base.set)
         base = base.of(chosen) if base is not None and same else Searchable(chosen, folder, progress)
         yield base
+
+
+def _same_documents(one: RetrievalSet, other: RetrievalSet) -> bool:
+    return (one.titles, one.texts, one.headings) == (other.titles, other.texts, other.headings)
 
 
 def encode_questions(queries: Sequence[str], folder: Path) -> dict[str, NDArray[np.float32]]:

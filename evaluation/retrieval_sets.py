@@ -11,7 +11,7 @@ import re
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -48,12 +48,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Documents and questions. A title is "" where a document is searched without one."""
+    """Documents and questions. A title is "" where a document is searched without one, and so is a heading.
+
+    ``headings`` are empty where no document has one.
+    """
 
     name: str
     titles: tuple[str, ...]
     texts: tuple[str, ...]
     questions: tuple[Asked, ...]
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,17 @@ def medquad(path: Path, one_in: int = 1) -> list[RetrievalSet]:
         _medquad_set("medquad lay", answers, places, _lay),
         _medquad_set("medquad synonyms", answers, places, _other_name),
     ]
+
+
+def headed(path: Path, one_in: int = 1) -> RetrievalSet:
+    """``medquad lay``, each answer under the question that it was written for, as a library keeps it."""
+    answers = [answer for answer in read_medquad(path) if not bucket(answer.key, one_in, "quick")]
+    headings: dict[tuple[str, str], str] = {}
+    for answer in answers:
+        headings.setdefault((answer.focus, answer.text), answer.question.replace(" ?", "?").replace("is (are)", "is"))
+    lay = medquad(path, one_in)[1]
+    of_documents = tuple(headings[document] for document in zip(lay.titles, lay.texts, strict=True))
+    return replace(lay, name="medquad headed", headings=of_documents)
 
 
 def read_medquad(path: Path) -> list[Answer]:

@@ -3,8 +3,9 @@
 It is the text tower of the domain identifier and the dense half of retrieval.
 """
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,25 +17,32 @@ from numpy.typing import NDArray
 from overread.errors import SettingsError
 
 if TYPE_CHECKING:
-    from transformers import BertModel, BertTokenizerFast
+    from tokenizers import Encoding, Tokenizer
+    from torch import Tensor
+
+    from overread.minilm import MiniLM
 
 DIMENSIONS = 384
 MAX_TOKENS = 256
 
 _TOKENIZED_AT_ONCE = 4_096
 _BATCH_TOKENS = 1_024
+_WORTH_THREADS = 4
+"""So many batches are worth starting threads for."""
 
 
 class SentenceEncoder:
-    """Turns sentences into vectors. Thread-safe: only the tokenizer, which has a state, is one thread's at a time.
+    """Turns sentences into vectors. Thread-safe.
 
     Source: Reimers and Gurevych, Sentence-BERT, 2019; model all-MiniLM-L6-v2, Apache-2.0.
     """
 
-    def __init__(self, tokenizer: "BertTokenizerFast", model: "BertModel") -> None:
+    def __init__(self, tokenizer: "Tokenizer", model: "MiniLM") -> None:
+        import torch
+
         self._tokenizer = tokenizer
         self._model = model
-        self._lock = threading.Lock()
+        self._threads = torch.get_num_threads()
 
     def encode(self, texts: list[str], batch: int = 32) -> NDArray[np.float32]:
         """One unit vector a text: float32 ``(len(texts), 384)``, rows of L2 norm 1.
@@ -43,23 +51,20 @@ class SentenceEncoder:
         texts of like length, of at most ``batch`` texts and 1,024 tokens: that keeps a layer's values in the
         processor's cache, which a batch of long texts would not. The rows come back in the order given.
         """
-        import torch
-
         distinct = list(dict.fromkeys(texts))
         out = np.zeros((len(distinct), DIMENSIONS), dtype=np.float32)
-        for start in range(0, len(distinct), _TOKENIZED_AT_ONCE):
-            some = distinct[start : start + _TOKENIZED_AT_ONCE]
-            with self._lock:
-                pieces = self._tokenizer(some, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-            for rows in token_batches([len(ids) for ids in pieces], batch):
-                with self._lock:
-                    tokens = self._tokenizer.pad({"input_ids": [pieces[i] for i in rows]}, return_tensors="pt")
-                with torch.inference_mode():
-                    hidden = self._model(**tokens).last_hidden_state
-                    mask = tokens["attention_mask"].unsqueeze(-1)
-                    mean = (hidden * mask).sum(1) / mask.sum(1)
-                    unit = torch.nn.functional.normalize(mean, dim=1)
-                out[[start + i for i in rows]] = unit.numpy()
+
+        def mean(rows: list[int], pieces: "list[Encoding]") -> None:
+            from torch.nn.functional import normalize
+
+            hidden, mask = self._hidden(pieces)
+            if mask is None:
+                unit = normalize(hidden.mean(1), dim=1)
+            else:
+                unit = normalize((hidden * mask[:, :, None]).sum(1), dim=1)
+            out[rows] = unit.numpy()
+
+        self._each_batch(distinct, batch, mean)
         row_of = {text: row for row, text in enumerate(distinct)}
         return out[[row_of[text] for text in texts]]
 
@@ -68,30 +73,64 @@ class SentenceEncoder:
 
         The special pieces are left out. Smaller numbers are more frequent pieces, roughly.
         """
-        import torch
-
         out: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = [
             (np.zeros(0, np.int64), np.zeros((0, DIMENSIONS), np.float32))
         ] * len(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
-            with self._lock:
-                tokens = self._tokenizer(
-                    [texts[i] for i in rows],
-                    padding=True,
-                    truncation=True,
-                    max_length=MAX_TOKENS,
-                    return_tensors="pt",
-                    return_special_tokens_mask=True,
-                )
-            special = tokens.pop("special_tokens_mask").bool()
-            with torch.inference_mode():
-                unit = torch.nn.functional.normalize(self._model(**tokens).last_hidden_state, dim=2)
+
+        def each(rows: list[int], pieces: "list[Encoding]") -> None:
+            from torch.nn.functional import normalize
+
+            unit = normalize(self._hidden(pieces)[0], dim=2).numpy()
             for place, row in enumerate(rows):
-                kept = ~special[place]
-                out[row] = tokens["input_ids"][place][kept].numpy(), unit[place][kept].numpy()
+                last = len(pieces[place].ids) - 1
+                out[row] = np.array(pieces[place].ids[1:last], np.int64), unit[place, 1:last]
+
+        self._each_batch(texts, batch, each)
         return out
+
+    def _each_batch(self, texts: list[str], most: int, use: "Callable[[list[int], list[Encoding]], None]") -> None:
+        """Call ``use`` with the rows and the pieces of each batch, several batches at a time where there are many.
+
+        A batch is computed by one thread. Two threads that share a small sum wait for each other longer than the
+        sum takes, and on a machine that does other work a hundred times as long.
+        """
+        for start in range(0, len(texts), _TOKENIZED_AT_ONCE):
+            pieces = self._tokenizer.encode_batch(texts[start : start + _TOKENIZED_AT_ONCE])
+            batches = token_batches([len(piece.ids) for piece in pieces], most)
+
+            def run(batch: list[int], start: int = start, pieces: "list[Encoding]" = pieces) -> None:
+                with self._alone():
+                    use([start + i for i in batch], [pieces[i] for i in batch])
+
+            if len(batches) < _WORTH_THREADS or self._threads == 1:
+                for batch in batches:
+                    run(batch)
+                continue
+            with ThreadPoolExecutor(self._threads) as pool:
+                # The longest first, so that no thread is left with a long one at the end.
+                list(pool.map(run, reversed(batches)))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What this thread computes in the block is computed by it alone."""
+        import torch
+
+        torch.set_num_threads(1)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            torch.set_num_threads(self._threads)
+
+    def _hidden(self, pieces: "list[Encoding]") -> "tuple[Tensor, Tensor | None]":
+        """The last layer's values, ``(n, t, 384)``, and where the rows are not padded, or ``None`` if none is."""
+        import torch
+
+        lengths = [len(piece.ids) for piece in pieces]
+        longest = max(lengths)
+        ids = torch.tensor([[*piece.ids, *[0] * (longest - len(piece.ids))] for piece in pieces])
+        mask = None if min(lengths) == longest else torch.arange(longest)[None, :] < torch.tensor(lengths)[:, None]
+        return self._model(ids, mask), mask
 
 
 def token_batches(lengths: Sequence[int], most: int, budget: int = _BATCH_TOKENS) -> list[list[int]]:
@@ -119,13 +158,12 @@ def packaged_model() -> Path:
 
 @lru_cache(maxsize=1)
 def sentence_encoder() -> SentenceEncoder:
-    """The process's encoder, loaded on first use (about two seconds)."""
-    from transformers import BertModel, BertTokenizerFast
-    from transformers.utils import logging
+    """The process's encoder, loaded on first use (about half a second)."""
+    from tokenizers import Tokenizer
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    folder = packaged_model()
-    tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
-    model = BertModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False)
-    return SentenceEncoder(tokenizer, model.eval())
+    from overread.minilm import MiniLM
+
+    tokenizer = Tokenizer.from_file(str(packaged_model() / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.no_padding()
+    return SentenceEncoder(tokenizer, MiniLM())

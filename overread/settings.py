@@ -47,6 +47,15 @@ class Settings(BaseSettings):
         None, description="Folder of your own library, made by overread index; unset: library in the state folder."
     )
 
+    pubmed_live: bool = Field(
+        False, description="Ask PubMed too, over the network, with the search terms of a question of knowledge."
+    )
+    pubmed_url: str = Field(
+        "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="Where PubMed's E-utilities are asked."
+    )
+    pubmed_api_key: SecretStr | None = Field(None, description="NCBI key: ten requests a second instead of three.")
+    pubmed_timeout_s: float = Field(8.0, gt=0, description="Seconds that asking PubMed may take in all.")
+
     llm_base_url: str | None = Field(None, description="Any OpenAI-compatible server; unset: the composer answers.")
     llm_model: str | None = Field(None, description="Model name to ask the server for; unset: its first model.")
     llm_api_key: SecretStr = Field(SecretStr("none"), description="Key for the server.")

@@ -37,3 +37,9 @@ class BaseError(RetrievalError):
     """A knowledge base on disk is not there, is damaged, or another process is writing to it."""
 
     code = "bad_base"
+
+
+class LiveError(RetrievalError):
+    """A search that leaves the machine got no answer: not reached, refused, late, or nothing that can be read."""
+
+    code = "live_failed"

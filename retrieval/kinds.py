@@ -45,6 +45,26 @@ class Kinds:
         """What a question asks for; ``vector`` is its sentence vector, ``(384,)``."""
         return _softmax(self._question @ vector + self._question_bias)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The terms that tell a passage's kinds, in the order of their columns."""
+        return tuple(self._places)
+
+    def column(self, term: str) -> int:
+        """The place of a term in ``words``, or -1."""
+        return self._places.get(term, -1)
+
+    def of_passages(self, columns: NDArray[np.int64], owners: NDArray[np.int64], count: int) -> Probabilities:
+        """What ``count`` passages tell, ``(count, len(names))``. ``columns`` are their distinct terms' places in
+        ``words``, ``owners`` the passage of each, in order.
+        """
+        logits = np.tile(self._passage_bias, (count, 1))
+        if len(columns):
+            there, first = np.unique(owners, return_index=True)
+            logits[there] += np.add.reduceat(self._passage.T[columns], first, axis=0)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
     def of_passage(self, terms: Iterable[str]) -> Probabilities:
         """What a passage tells; ``terms`` are its distinct terms, stemmed."""
         known = [self._places[term] for term in terms if term in self._places]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from overread.settings import Settings
-from retrieval.relevance import relevance
 from retrieval.search import Hit, KnowledgeBase
 from retrieval.storage.base import Found, StoredBase
 from retrieval.storage.generations import POINTER, is_base
@@ -51,7 +50,7 @@ class UserLibrary:
         if base is None:
             return []
         found = base.search(query, k=k, dense=dense, role="knowledge", retracted=False, instead=findings)
-        likely = [one for one in found if one.score >= relevance().threshold]
+        likely = [one for one in found if one.likely]
         headed = [one for one in likely if one.headed]
         return [_hit(one) for one in headed or likely]
 

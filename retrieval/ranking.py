@@ -7,19 +7,18 @@ in ``data/ranking.json``, fitted by ``training.ranking`` on developing questions
 
 import json
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval.kinds import kinds
-from retrieval.terms import content, terms
+from retrieval.presence import Asked, Presence, Rarity, ask, presence_in
 
 POOL = 40
 """How many fused candidates are worth ranking."""
@@ -27,20 +26,20 @@ POOL = 40
 TITLE_WEIGHT = 3
 """How often a title's words count in BM25."""
 
-_SENTENCE = re.compile(r"(?<=[.?!])\s+")
-
 
 @dataclass(frozen=True)
 class Candidate:
     """A passage found: its text, its title ("" where it has none), and its scores for the question.
 
-    ``bm25`` is 0 or more; ``cosine`` is in [-1, 1], or ``None`` where only words were compared.
+    ``bm25`` is 0 or more; ``cosine`` is in [-1, 1], or ``None`` where only words were compared. ``section`` is the
+    heading it stands under, which is read as its first sentence.
     """
 
     text: str
     title: str = ""
     bm25: float = 0.0
     cosine: float | None = None
+    section: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,8 @@ FEATURES = (
     "kind_below_best",
     "kind_of_named",
     "length",
+    "untitled",
+    "few",
 )
 """What a candidate is judged by, in the order of the weights."""
 
@@ -105,9 +106,13 @@ class RankingWeights(BaseModel):
 class Ranker:
     """Orders candidates for a question. Has no state but its weights; safe to share between threads."""
 
-    def __init__(self, rarity: Callable[[str], float], weights: RankingWeights | None = None) -> None:
-        """``rarity`` is the inverse document frequency of a term in the base, positive (``Index.idf``)."""
+    def __init__(self, rarity: Rarity, size: int = POOL, weights: RankingWeights | None = None) -> None:
+        """``rarity`` is the inverse document frequency of a term in the base, positive (``Index.idf``).
+
+        ``size`` is how many passages the base has: in a base of few, fewer others may answer better.
+        """
         self._rarity = rarity
+        self._few = 1 - math.log(max(1, min(size, POOL))) / math.log(POOL)
         self._weights = weights or ranking_weights()
 
     def rank(
@@ -118,60 +123,101 @@ class Ranker:
         ``vector`` is the sentence vector of the query, ``(384,)``. Without it, or where a candidate has no
         cosine, words alone are compared.
         """
-        dense = vector is not None and all(candidate.cosine is not None for candidate in candidates)
-        logistic = self._weights.with_meaning if dense else self._weights.words_alone
-        scores = logistic.scores(self.features(query, candidates, vector if dense else None))
+        if vector is not None and any(candidate.cosine is None for candidate in candidates):
+            vector = None
+        scores, likely = self._judged(self.features(query, candidates, vector), vector is not None)
         order = sorted(range(len(candidates)), key=lambda at: (-scores[at], candidates[at].text, candidates[at].title))
-        return [Ranked(at, logistic.probability(float(scores[at])), float(scores[at])) for at in order]
+        return [Ranked(at, likely[at], float(scores[at])) for at in order]
+
+    def judge(
+        self,
+        asked: Asked,
+        there: Presence,
+        bm25: NDArray[np.float32],
+        cosines: NDArray[np.float32] | None,
+        vector: NDArray[np.float32] | None,
+    ) -> list[Ranked]:
+        """The same of candidates whose words are known already; of equals, in the order given."""
+        table = features(asked, there, bm25, cosines, vector, self._few)
+        scores, likely = self._judged(table, vector is not None)
+        return [Ranked(int(at), likely[at], float(scores[at])) for at in np.argsort(-scores, kind="stable")]
+
+    def threshold(self, dense: bool) -> float:
+        """The probability from which a candidate answers, with the encoder or by words alone."""
+        return self._weights.threshold if dense else self._weights.words_threshold
 
     def answers(self, ranked: Sequence[Ranked], dense: bool = True) -> bool:
         """Whether the best candidate is likely enough to answer; otherwise nothing here does."""
-        threshold = self._weights.threshold if dense else self._weights.words_threshold
-        return any(candidate.probability >= threshold for candidate in ranked)
+        return any(candidate.probability >= self.threshold(dense) for candidate in ranked)
 
     def features(
         self, query: str, candidates: Sequence[Candidate], vector: NDArray[np.float32] | None
     ) -> NDArray[np.float64]:
         """What the candidates are judged by: float64 ``(n, len(FEATURES))``."""
-        words = tuple(dict.fromkeys(content(terms(query))))
-        rarity = {word: self._rarity(word) for word in words}
-        whole = sum(rarity.values()) or 1.0
-        together = list(pairwise(content(terms(query))))
-        asked = None if vector is None else kinds().of_question(vector)
-        bm25 = max((candidate.bm25 for candidate in candidates), default=0.0) or 1.0
-        cosine = max((candidate.cosine or 0.0 for candidate in candidates), default=0.0)
-        rows = []
-        for candidate in candidates:
-            read, title = _read(candidate.text), _read(candidate.title)
+        asked = ask(query, self._rarity)
+        there = presence_in(
+            asked,
+            [candidate.title for candidate in candidates],
+            [[part for part in (candidate.section, candidate.text) if part] for candidate in candidates],
+            self._rarity,
+            vector is not None,
+        )
+        bm25 = np.array([candidate.bm25 for candidate in candidates])
+        cosines = None if vector is None else np.array([candidate.cosine for candidate in candidates], dtype=np.float64)
+        return features(asked, there, bm25, cosines, vector, self._few)
 
-            def share(there: frozenset[str]) -> float:
-                return sum(rarity[word] for word in words if word in there) / whole
+    def _judged(self, table: NDArray[np.float64], dense: bool) -> tuple[NDArray[np.float64], list[float]]:
+        logistic = self._weights.with_meaning if dense else self._weights.words_alone
+        scores = logistic.scores(table)
+        return scores, [logistic.probability(float(score)) for score in scores]
 
-            named = _share_of(title.ordered, frozenset(words), self._rarity)
-            kind = 0.0 if asked is None else float(asked @ read.kinds)
-            rows.append(
-                (
-                    min(2.0, candidate.bm25 / whole / 2.2),
-                    candidate.bm25 / bm25,
-                    candidate.cosine or 0.0,
-                    (candidate.cosine or 0.0) - cosine if asked is not None else 0.0,
-                    share(read.words | title.words),
-                    share(title.words),
-                    named,
-                    max(share(sentence | title.words) for sentence in read.sentences),
-                    share(read.sentences[0]),
-                    sum(pair in read.pairs or pair in title.pairs for pair in together) / max(1, len(together)),
-                    kind,
-                    kind,
-                    kind * named,
-                    math.log1p(len(read.ordered)) / 6,
-                )
-            )
-        table = np.array(rows, dtype=np.float64).reshape(-1, len(FEATURES))
-        if len(table):
-            place = FEATURES.index("kind_below_best")
-            table[:, place] -= table[:, place].max()
-        return table
+
+def features(
+    asked: Asked,
+    there: Presence,
+    bm25: NDArray[Any],
+    cosines: NDArray[Any] | None,
+    vector: NDArray[np.float32] | None,
+    few: float,
+) -> NDArray[np.float64]:
+    """What candidates are judged by: float64 ``(n, len(FEATURES))``, from where the question's words are in them.
+
+    ``bm25`` and ``cosines`` are their scores, ``(n,)``; ``vector`` is the sentence vector of the question, ``(384,)``.
+    Without it, all that needs the encoder is 0. ``few`` is 1 for a base of one passage, and 0 from ``POOL`` on.
+    """
+    count = len(there.starts)
+    nothing = np.zeros(count)
+    if not count:
+        return np.zeros((0, len(FEATURES)))
+    titles = there.titles
+    text = np.logical_or.reduceat(there.sentences, there.starts, axis=0)
+    owners = np.repeat(np.arange(count), np.diff(np.append(there.starts, len(there.sentences))))
+    best = np.maximum.reduceat(asked.share(there.sentences | titles[owners]), there.starts)
+    cosine = nothing if cosines is None or vector is None else np.asarray(cosines, dtype=np.float64)
+    kind = nothing
+    if vector is not None and there.kinds is not None:
+        kind = there.kinds @ kinds().of_question(vector)
+    scores = np.asarray(bm25, dtype=np.float64)
+    whole = float(asked.rarity.sum()) or 1.0
+    columns = {
+        "bm25_share": np.minimum(2.0, scores / whole / 2.2),
+        "bm25_of_best": scores / (float(scores.max()) or 1.0),
+        "cosine": cosine,
+        "cosine_below_best": cosine - max(0.0, float(cosine.max())),
+        "coverage": asked.share(text | titles),
+        "title_coverage": asked.share(titles),
+        "title_named": there.named,
+        "best_sentence": best,
+        "opening": asked.share(there.sentences[there.starts]),
+        "pairs": there.pairs,
+        "kind": kind,
+        "kind_below_best": kind - float(kind.max()),
+        "kind_of_named": kind * there.named,
+        "length": np.log1p(there.lengths) / 6,
+        "untitled": ~there.titled,
+        "few": np.full(count, few),
+    }
+    return np.stack([columns[name] for name in FEATURES], axis=1)
 
 
 def searchable(title: str, text: str) -> str:
@@ -192,35 +238,3 @@ def ranking_weights() -> RankingWeights:
     """The weights in ``data/ranking.json``."""
     text = files("retrieval").joinpath("data/ranking.json").read_text(encoding="utf-8")
     return RankingWeights.model_validate(json.loads(text))
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A text, its words made alike: all in order, the distinct, the pairs, the sentences', and the kinds told."""
-
-    ordered: tuple[str, ...]
-    words: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
-    sentences: tuple[frozenset[str], ...]
-    kinds: NDArray[np.float64]
-
-
-@lru_cache(maxsize=8_192)
-def _read(text: str) -> _Read:
-    sentences = [terms(sentence) for sentence in _SENTENCE.split(text)]
-    everything = [term for sentence in sentences for term in sentence]
-    ordered = tuple(content(everything))
-    return _Read(
-        ordered,
-        frozenset(ordered),
-        frozenset(pairwise(ordered)),
-        tuple(frozenset(content(sentence)) for sentence in sentences),
-        kinds().of_passage(sorted(set(everything))),
-    )
-
-
-def _share_of(there: Sequence[str], asked: frozenset[str], rarity: Callable[[str], float]) -> float:
-    """How much of a title the question names, rare words counting more; 0 where there is no title."""
-    distinct = sorted(set(there))
-    whole = sum(rarity(word) for word in distinct)
-    return sum(rarity(word) for word in distinct if word in asked) / whole if whole else 0.0

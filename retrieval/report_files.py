@@ -12,6 +12,7 @@ from pathlib import Path
 from overread.records import Record
 from retrieval.errors import ReportError, SourceError
 from retrieval.report_text import parts_of
+from retrieval.sources import openi
 from retrieval.sources.bounds import parse_xml
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -114,10 +115,7 @@ def _openi(data: bytes) -> RawReport | None:
         root = parse_xml(data)
     except SourceError:
         return None
-    parts = {
-        str(one.get("Label", "")).upper(): " ".join("".join(one.itertext()).split())
-        for one in root.iter("AbstractText")
-    }
+    parts = dict(openi.parts(root))
     findings, impression = parts.get("FINDINGS", ""), parts.get("IMPRESSION", "")
     return RawReport(findings=findings, impression=impression) if findings or impression else None
 

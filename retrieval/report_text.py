@@ -7,12 +7,16 @@ from typing import Any
 
 import yaml
 
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*|(?<=\.)(?=[A-Z][a-z])")
+from retrieval.sentences import spans
+
+_CLAUSE = re.compile(r"(?<=;)\s+|(?<=\.)(?=[A-Z][a-z])")
+"""Where a report's sentence is cut once more: at a semicolon, and where the space after a full stop was forgotten."""
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a report, stripped; lines end one too, for reports are often lists."""
-    return [one.strip() for one in _SENTENCE.split(text) if re.search(r"\w", one)]
+    """The sentences of a report, stripped, and the clauses that a semicolon parts; a line's end ends one too."""
+    found = (clause.strip() for start, end in spans(text) for clause in _CLAUSE.split(text[start:end]))
+    return [one for one in found if re.search(r"\w", one)]
 
 
 def compares(sentence: str) -> bool:

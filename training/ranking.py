@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evaluation.retrieval_bench import scores_of
 from evaluation.retrieval_runs import Searchable, best, encode_questions, open_sets
-from evaluation.retrieval_sets import PARTS, Answer, bucket, everyday, medquad, passages, pubmedqa, read_medquad
+from evaluation.retrieval_sets import PARTS, Answer, bucket, everyday, headed, medquad, passages, pubmedqa, read_medquad
 from retrieval.kinds import KindWeights, kinds
 from retrieval.ranking import FEATURES, Logistic, Ranker, RankingWeights, fuse_convex, ranking_weights
 from retrieval.terms import terms
@@ -112,6 +112,38 @@ def examples(chosen: Searchable, folder: Path, dense: bool) -> tuple[Any, Any, A
     return np.vstack(tables), np.concatenate(labels), np.concatenate(folds)
 
 
+def small_examples(chosen: Searchable, folder: Path, dense: bool) -> tuple[Any, Any, Any]:
+    """The same of bases of one to thirty documents, as a small department's.
+
+    One holds what answers, the next does not, and of each an everyday question is asked too.
+    """
+    asked = [q for q in chosen.set.questions if q.part == "developing"][:_RANKING_QUESTIONS]
+    everyday_questions = everyday("developing")
+    vectors = encode_questions([*(question.text for question in asked), *everyday_questions], folder)
+    tables, labels, folds = [], [], []
+    for at, question in enumerate(asked):
+        random = np.random.default_rng(at)
+        others = set(random.integers(0, len(chosen.set.texts), _SMALL[at % len(_SMALL)]).tolist()) - question.relevant
+        held = question.relevant if at % 3 else question.related - question.relevant if at % 2 else frozenset[int]()
+        held = frozenset(sorted(held)[:2])
+        if not held | others:
+            continue
+        base = chosen.some(held | others)
+        for text, relevant in (
+            (question.text, held & question.relevant),
+            (everyday_questions[at % len(everyday_questions)], frozenset()),
+        ):
+            rows, candidates = base.pool(text, vectors[text], (), dense)
+            if candidates:
+                tables.append(base.ranker.features(text, candidates, vectors[text] if dense else None))
+                labels.append(np.isin(base.owners[rows], list(relevant)))
+                folds.append(np.full(len(rows), bucket(question.subject, _FOLDS, "fold")))
+    return np.vstack(tables), np.concatenate(labels), np.concatenate(folds)
+
+
+_SMALL = (0, 1, 2, 5, 10, 30)
+
+
 def choose_share(bases: Sequence[Searchable], folder: Path) -> float:
     """The share of the cosine in the fusion with the best mean nDCG@10 over the sets' developing questions."""
     means = []
@@ -132,7 +164,8 @@ def choose_share(bases: Sequence[Searchable], folder: Path) -> float:
 def choose_threshold(bases: Sequence[Searchable], folder: Path, dense: bool) -> float:
     """The probability that parts best the developing questions with an answer from those without, both kinds alike.
 
-    Questions that the weights were not fitted on, as far as there are.
+    Questions that the weights were not fitted on, as far as there are. Without an answer is a base that lacks it; for
+    words alone one that lacks the subject, as words do not tell which of a subject's passages answers.
     """
     with_answer: list[float] = []
     without_answer: list[float] = []
@@ -140,9 +173,10 @@ def choose_threshold(bases: Sequence[Searchable], folder: Path, dense: bool) -> 
         asked = [q for q in base.set.questions if q.part == "developing"][-_RANKING_QUESTIONS:]
         vectors = encode_questions([q.text for q in asked], folder)
         for question in asked:
-            for gone, scores in ((frozenset[int](), with_answer), (question.relevant, without_answer)):
+            gone = question.relevant if dense else question.related
+            for out, scores in ((frozenset[int](), with_answer), (gone, without_answer)):
                 vector = vectors[question.text]
-                _, candidates = base.pool(question.text, vector, gone, dense)
+                _, candidates = base.pool(question.text, vector, out, dense)
                 ranked = base.ranker.rank(question.text, candidates, vector if dense else None)
                 scores.append(max((one.probability for one in ranked), default=0.0))
     kept, refused = np.array(with_answer), np.array(without_answer)
@@ -179,6 +213,7 @@ def main() -> int:
     sets = [
         *pubmedqa(chosen.data / "pubmedqa_ori_pqal.json"),
         *medquad(chosen.data / "medquad_xml.zip", chosen.one_in),
+        headed(chosen.data / "medquad_xml.zip", chosen.one_in),
     ]
     searchable = list(open_sets(sets, chosen.cache))
     path = target / "ranking.json"
@@ -186,13 +221,14 @@ def main() -> int:
     _write(path, weights)
     for dense, name in ((True, "with_meaning"), (False, "words_alone")):
         parts = [examples(some, chosen.cache, dense) for some in searchable]
+        parts += [small_examples(some, chosen.cache, dense) for some in searchable]
         features, labels, folds = (np.concatenate(column) for column in zip(*parts, strict=True))
         logistic = fit_logistic(features, labels, folds)
         weights = weights.model_copy(update={name: logistic})
         sys.stdout.write(f"{name}: {Counter(labels.tolist())} {logistic}\n")
     _write(path, weights)
     for some in searchable:
-        some.ranker = Ranker(some.index.idf)
+        some.ranker = Ranker(some.index.idf, len(some.texts))
     thresholds = {
         "threshold": choose_threshold(searchable, chosen.cache, True),
         "words_threshold": choose_threshold(searchable, chosen.cache, False),

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from agent.question import understand
 from agent.run import Run, emitter
 from agent.searching import find_passages
 from agent.state import Numbering, ThreadState, in_focus, passages_of
-from overread.events import PassageEvent, WithheldEvent
-from overread.records import Passage
+from overread.events import PassageEvent, ToolResultEvent, ToolStartEvent, WithheldEvent
+from overread.records import Passage, ToolStatus
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
+
+    from retrieval.search import Hit
 
 MOST_PASSAGES = 4
 BESIDE_AN_IMAGE = 2
@@ -34,7 +37,9 @@ async def retrieve(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     numbering = Numbering(state.get("counts"))
     known = passages_of(state)
     k = _wanted(state, with_image=bool(in_focus(state)[0]))
-    new = await look_up(_query(state), k, state, known, numbering, runtime.context, emitter(runtime))
+    run, emit = runtime.context, emitter(runtime)
+    live = await _live(state, run, numbering, emit)
+    new = await look_up(_query(state), k, state, known, numbering, run, emit, live=live)
     kept = {passage.id: passage for passage in [*known, *new]}
     return ThreadState(
         passages=[passage.model_dump() for passage in kept.values()],
@@ -52,10 +57,12 @@ async def look_up(
     run: Run,
     emit: Emit,
     told: Collection[str] = (),
+    live: "Sequence[Hit]" = (),
 ) -> list[Passage]:
-    """At most ``k`` passages for a query, each told in an event and numbered; one of ``known`` keeps its id.
+    """At most ``k`` passages for a query, and the ``live`` ones, each told in an event and numbered.
 
-    The images in focus and their findings weigh in the search. Those whose ids are in ``told`` are left out.
+    One of ``known`` keeps its id. The images in focus and their findings weigh in the search. Those whose ids are in
+    ``told`` are left out.
     """
     images, findings = in_focus(state)
     base = await asyncio.to_thread(run.parts.knowledge)
@@ -69,6 +76,7 @@ async def look_up(
         tuple(dict.fromkeys(seen.finding.label for seen in findings)),
         k,
         run.took,
+        live,
     )
     new: list[Passage] = []
     for one in found:
@@ -83,6 +91,40 @@ async def look_up(
         new.append(passage.model_copy(update={"id": again.id if again else numbering.next("S")}))
         emit(PassageEvent.model_validate(new[-1].model_dump()))
     return new
+
+
+async def _live(state: ThreadState, run: Run, numbering: Numbering, emit: Emit) -> "list[Hit]":
+    """What PubMed adds to a question of knowledge, where the settings ask for it; its failure ends no run.
+
+    A ``tool_start`` and a ``tool_result`` event say that it was asked, with which terms, and what came of it. Nothing
+    but terms goes out, and those of a text that identity was taken out of.
+    """
+    pubmed = run.parts.pubmed()
+    if pubmed is None or not understand(state["question"]).knowledge:
+        return []
+    from retrieval.errors import LiveError
+    from retrieval.live import NAME, search_terms
+
+    words = search_terms(run.scrub(_query(state)))
+    if not words:
+        return []
+    call_id = numbering.next("T")
+    emit(ToolStartEvent(call_id=call_id, tool=NAME, args={"terms": words}))
+    begun = time.monotonic()
+    status: ToolStatus = "ok"
+    reason: str | None = None
+    hits: list[Hit] = []
+    try:
+        found = await asyncio.to_thread(pubmed.search, words)
+    except LiveError as error:
+        status, reason = "failed", str(error)
+    else:
+        hits = list(found.hits)
+        if found.retracted:
+            reason = f"left out, because retracted: PubMed {', '.join(found.retracted)}"
+    elapsed = round((time.monotonic() - begun) * 1000, 1)
+    emit(ToolResultEvent(call_id=call_id, tool=NAME, status=status, reason=reason, elapsed_ms=elapsed))
+    return hits
 
 
 def _wanted(state: ThreadState, with_image: bool) -> int:

@@ -1,6 +1,7 @@
 """Open-i's chest X-ray reports as XML: one report a document, found as a report and never quoted as knowledge."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from retrieval.sources import elements
 from retrieval.sources.bounds import parse_xml
@@ -22,7 +23,13 @@ def read(data: bytes, name: str) -> Iterator[Document]:
     }
     source = ", ".join(filter(None, (elements.text(root.find("publisher")), "Open-i")))
     writer = Writer(id_, f"Report {id_}", "openi", source, about)
-    for part in root.iter("AbstractText"):
-        writer.add(elements.text(part), ((part.get("Label") or "Report").capitalize(),))
+    for label, text in parts(root):
+        writer.add(text, ((label or "Report").capitalize(),))
     if not writer.empty:
         yield writer.document()
+
+
+def parts(root: Any) -> Iterator[tuple[str, str]]:
+    """The parts of a report, each as its label ("FINDINGS"; "" without one) and its text."""
+    for part in root.iter("AbstractText"):
+        yield (part.get("Label") or "").upper(), elements.text(part)

@@ -15,20 +15,23 @@ from overread.encoder import sentence_encoder
 from overread.records import Passage
 from retrieval.cache import MANIFEST
 from retrieval.errors import BaseError
-from retrieval.relevance import relevance
 from retrieval.sources.document import Role
-from retrieval.storage import scoring
 from retrieval.storage.generations import current, damage
+from retrieval.storage.scoring import Judged, Scoring
 from retrieval.storage.texts import Stored, Texts
 from retrieval.storage.vectors import ROWS, Vectors
+from retrieval.storage.wording import Wording
 from retrieval.storage.words import Words
 
 ABOUT = "base.json"
+FORMAT = 2
+"""Raised when the layout of a generation changes."""
+
 CANDIDATES = 100
 """How many passages each of words and meaning brings in."""
 
-JUDGED = 12
-"""How many of the best are judged, where fewer are asked for."""
+LOOKED_AT = 12
+"""How many of the likeliest are looked at, where fewer are asked for: some may be retracted."""
 
 _TRIES = 5
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -40,11 +43,12 @@ class Found:
     """A passage that was found, with how likely it answers. ``cosine`` is ``None`` where words alone were compared.
 
     ``answer`` is the run of its sentences that says most of what was asked, as offsets in the document's text.
-    ``headed`` says that its heading asks just what was asked.
+    ``headed`` says that its heading asks just what was asked. ``likely`` says that it is taken to answer.
     """
 
     stored: Stored
     score: float
+    likely: bool
     bm25: float
     cosine: float | None
     answer: tuple[tuple[int, int], ...]
@@ -83,9 +87,12 @@ class StoredBase:
 
     def __init__(self, folder: Path) -> None:
         """Use ``open``."""
+        if read_about(folder).get("format") != FORMAT:
+            raise BaseError("the knowledge base was made by another version; run once more: overread index add PATH")
         self.folder = folder
         self.texts = Texts(folder)
         self._words = Words(folder) if self.texts.passages else None
+        self._scoring = Scoring(self._words, Wording(folder, self._words)) if self._words is not None else None
         self._vectors = Vectors(folder, self.texts.passages) if (folder / ROWS).is_file() else None
         self.checksum = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         if self._words is not None and len(self._words) != self.texts.passages:
@@ -150,29 +157,32 @@ class StoredBase:
         """
         if since is not None and not _DATE.fullmatch(since):
             raise BaseError("the date is not one: write YYYY, YYYY-MM or YYYY-MM-DD")
-        if self._words is None:
+        if self._words is None or self._scoring is None:
             return []
         allowed = self.texts.allowed(source=source, since=since, domain=domain, role=role, retracted=retracted)
-        asked = scoring.asked(query, self._words)
-        if instead and not asked.rarity:
+        asked = self._scoring.ask(query)
+        if instead and not asked.naming.any():
             query = " ".join([query, *instead])
-            asked = scoring.asked(query, self._words)
-        bm25 = self._words.scores(asked.words)
+            asked = self._scoring.ask(query)
+        bm25 = self._words.scores(asked.ordered)
         if allowed is not None:
             bm25 = np.where(allowed, bm25, np.float32(0))
-        rows, cosines = _best(bm25, CANDIDATES), None
+        rows, cosines, vector = _best(bm25, CANDIDATES), None, None
         if dense and self._vectors is not None and self._vectors.searchable:
             vector = sentence_encoder().encode([query])[0]
             rows = np.union1d(rows, self._vectors.nearest(vector, CANDIDATES, allowed)).astype(np.int32)
             cosines = self._vectors.cosines(vector, rows)
-        best = scoring.order(bm25[rows], cosines)[: max(k, JUDGED)]
+        k = max(0, k)
+        ranked = self._scoring.rank(asked, rows, bm25[rows], cosines, vector, k)[: max(k, LOOKED_AT)]
+        stored = self.texts.stored([int(rows[one.place]) for one in ranked])
+        looked_at = sorted(zip(ranked, stored, strict=True), key=lambda pair: _place(*pair))
         found = []
-        for place, stored in zip(best, self.texts.stored([int(rows[place]) for place in best]), strict=True):
-            cosine = float(cosines[place]) if cosines is not None else None
-            judged = scoring.judge(asked, stored, cosine)
-            bm25_here = float(bm25[rows[place]])
-            found.append(Found(stored, judged.probability, bm25_here, cosine, judged.answer, judged.headed))
-        return sorted(found, key=_place)[: max(0, k)]
+        for one, candidate in looked_at[:k]:
+            answer, headed = self._scoring.answer(asked, one, candidate, vector)
+            cosine = float(cosines[one.place]) if cosines is not None else None
+            own = float(bm25[rows[one.place]])
+            found.append(Found(candidate, one.probability, one.likely, own, cosine, answer, headed))
+        return found
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -184,11 +194,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _place(found: Found) -> int:
+def _place(judged: Judged, stored: Stored) -> int:
     """What answers comes first, then what answers but is retracted, then the rest, each in the order it had."""
-    if found.score < relevance().threshold:
-        return 2
-    return int(found.stored.document.status == "retracted")
+    return int(stored.document.status == "retracted") if judged.likely else 2
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int32]:

@@ -13,13 +13,16 @@ from overread.encoder import DIMENSIONS, sentence_encoder
 from retrieval.cache import MANIFEST
 from retrieval.errors import BaseError
 from retrieval.index import encoder_digest
+from retrieval.ranking import TITLE_WEIGHT
 from retrieval.sources.files import listed
-from retrieval.storage import texts, vectors, words
-from retrieval.storage.base import ABOUT, read_about
+from retrieval.storage import texts, vectors, wording, words
+from retrieval.storage.base import ABOUT, FORMAT, read_about
 from retrieval.storage.generations import PENDING, STAGING, current, link_files, publish_generation, writing
 from retrieval.storage.intake import Progress, Report, take_in
 from retrieval.storage.staging import Staging
 from retrieval.storage.texts import Texts
+from retrieval.storage.wording import Said
+from retrieval.terms import content
 
 USABLE = 0.9
 """The share of passages that must have a vector before searches compare by meaning."""
@@ -27,11 +30,8 @@ USABLE = 0.9
 _SEGMENT = 512
 """Passages that are encoded between two savings."""
 
-_BATCH = 64
+_BATCH = 128
 _TOLD = 256
-FORMAT = 1
-"""Raised when the layout of a generation changes."""
-
 _STAGED = "library.sqlite"
 
 
@@ -46,12 +46,18 @@ def add(base: Path, paths: Sequence[Path], progress: Progress, again: bool = Fal
         staging = _staging(base)
         try:
             report = take_in(staging, files, base, progress, again)
-            if staging.changed:
+            if staging.changed or _of_another_form(base):
                 _publish(base, staging, progress)
         finally:
             staging.close()
         shutil.rmtree(base / STAGING, ignore_errors=True)
     return report
+
+
+def _of_another_form(base: Path) -> bool:
+    """Whether another version wrote the current generation. Its texts can be read; the rest is made anew."""
+    folder = current(base)
+    return folder is not None and read_about(folder).get("format") != FORMAT
 
 
 def fill(base: Path, progress: Progress) -> int:
@@ -60,6 +66,8 @@ def fill(base: Path, progress: Progress) -> int:
         folder = current(base)
         if folder is None:
             return 0
+        if _of_another_form(base):
+            raise BaseError("the knowledge base was made by another version; run once more: overread index add PATH")
         stored = Texts(folder)
         try:
             known = _known(base)
@@ -143,7 +151,8 @@ def _publish(base: Path, staging: Staging, progress: Progress) -> None:
         try:
             keys = stored.keys()
             if keys:
-                words.write(_counted(stored, progress), folder)
+                said = list(_counted(stored, progress))
+                wording.write(said, words.write(map(_indexed, said), folder), folder)
             _write_vectors(folder, keys, known)
             _write_about(folder, stored.documents, len(keys))
         finally:
@@ -214,9 +223,14 @@ def _pending(base: Path) -> vectors.Pending:
     return vectors.Pending(base / PENDING / encoder_digest()[:16])
 
 
-def _counted(stored: Texts, progress: Progress) -> Iterator[str]:
+def _indexed(said: Said) -> list[str]:
+    """What BM25 is told of a passage: its words, and those of its title several times over."""
+    return content([*said.title * TITLE_WEIGHT, *(term for part in said.parts[1:] for term in part)])
+
+
+def _counted(stored: Texts, progress: Progress) -> Iterator[Said]:
     total = stored.passages
-    for done, text in enumerate(stored.searchable(), start=1):
-        yield text
+    for done, said in enumerate(stored.said(), start=1):
+        yield said
         if done % _TOLD == 0 or done == total:
             progress("words", done, total)

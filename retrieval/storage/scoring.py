@@ -5,92 +5,90 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.relevance import Features, relevance
-from retrieval.search import fuse
+from retrieval.evidence import run, telling
+from retrieval.kinds import kinds
+from retrieval.presence import Asked, ask
+from retrieval.ranking import POOL, Ranker, fuse_convex, ranking_weights
 from retrieval.storage.texts import Stored
+from retrieval.storage.wording import Wording
 from retrieval.storage.words import Words
-from retrieval.terms import content, generic, term_set, terms
-
-MOST_SENTENCES, MOST_WORDS = 4, 90
-"""An answer is no longer than this, but for one long sentence."""
 
 _ALL = 0.95
-"""How much of a question one sentence must say to count as all of it."""
-
+"""How much of a question a heading must say to count as all of it."""
 
 Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A query as its scoring sees it: its text, its content terms, and how rare those that name something are."""
-
-    text: str
-    words: tuple[str, ...]
-    rarity: dict[str, float]
-
-
-@dataclass(frozen=True)
 class Judged:
-    """How likely a candidate answers, in [0, 1], and the few of its sentences to read first.
+    """A candidate's place in the list given, the calibrated probability that it answers, and whether it is taken to.
 
-    ``headed`` says that its heading asks just what is asked.
+    ``title`` and ``sentences`` are which of the question's words they have, ``(w,)`` and ``(s, w)``; a heading is the
+    first sentence.
     """
 
+    place: int
     probability: float
-    answer: Spans
-    headed: bool
+    likely: bool
+    title: NDArray[np.bool_]
+    sentences: NDArray[np.bool_]
 
 
-def asked(text: str, words: Words) -> Asked:
-    """Read a query against the words of a base."""
-    all_terms = content(terms(text))
-    return Asked(text, tuple(all_terms), {word: words.idf(word) for word in all_terms if not generic(word)})
+class Scoring:
+    """Judges the passages of one generation. Has no state but what it was made of; safe to share between threads."""
 
+    def __init__(self, words: Words, wording: Wording) -> None:
+        self._words = words
+        self._wording = wording
+        self._ranker = Ranker(words.idf, len(words))
 
-def order(bm25: NDArray[np.float32], cosines: NDArray[np.float32] | None) -> NDArray[np.int64]:
-    """The places of candidates, best first, by reciprocal rank fusion of their two scores; ``None``: words alone."""
-    rankings = [bm25] if cosines is None else [bm25, cosines]
-    return np.argsort(-fuse(rankings), kind="stable")
+    def ask(self, query: str) -> Asked:
+        """Read a query against the words of the base."""
+        return ask(query, self._words.idf)
 
+    def rank(
+        self,
+        asked: Asked,
+        rows: NDArray[np.int32],
+        bm25: NDArray[np.float32],
+        cosines: NDArray[np.float32] | None,
+        vector: NDArray[np.float32] | None,
+        most: int,
+    ) -> list[Judged]:
+        """The likeliest of some candidates, the best first: at least ``POOL`` of them, and ``most`` where that is more.
 
-def judge(query: Asked, candidate: Stored, cosine: float | None) -> Judged:
-    """What is thought of a candidate.
+        ``bm25`` and ``cosines`` are their scores, ``(n,)``; without the encoder the latter are ``None``, and so is the
+        ``vector`` of the query. First they are fused, and the best of that are judged by what they say.
+        """
+        fused = bm25 if cosines is None else fuse_convex(bm25, cosines, ranking_weights().cosine_share)
+        pool = np.argsort(-fused, kind="stable")[: max(POOL, most)]
+        if not len(pool):
+            return []
+        there = self._wording.presence(asked, rows[pool], vector is not None)
+        own = None if cosines is None else cosines[pool]
+        ends = np.append(there.starts[1:], len(there.sentences))
+        return [
+            Judged(
+                int(pool[one.place]),
+                one.probability,
+                one.probability >= self._ranker.threshold(vector is not None),
+                there.titles[one.place],
+                there.sentences[there.starts[one.place] : ends[one.place]],
+            )
+            for one in self._ranker.judge(asked, there, bm25[pool], own, vector)
+        ]
 
-    The probability is by what the title, the section and the sentences have of the question's words, with the weights
-    of the starter notes' relevance; a title stands for a note's subject. The sentences are a run that begins with the
-    one that says most of what is asked, or with the first where the section's heading asks just that. A sentence that
-    only asks answers nothing.
-    """
-    title, section = term_set(candidate.document.title), term_set(candidate.section)
-    said = [term_set(candidate.sentence(span)) for span in candidate.sentences]
-    named = title | section
-    together = max(covered(query, named | words) for words in said)
-    features = Features(
-        topic=covered(query, title),
-        section=covered(query, section),
-        coverage=covered(query, named.union(*said)),
-        together=together,
-        complete=float(together >= _ALL and len(query.rarity) > 1),
-        cosine=cosine or 0.0,
-    )
-    probability = relevance().weights(cosine is not None).probability(features)
-    telling = [at for at, span in enumerate(candidate.sentences) if not candidate.sentence(span).endswith("?")] or [0]
-    best = telling[0] if features.section >= _ALL else max(telling, key=lambda at: covered(query, said[at]))
-    return Judged(probability, _run(candidate, best), features.section >= _ALL)
-
-
-def covered(query: Asked, words: frozenset[str]) -> float:
-    """The share of what a query names that is among some terms, rare ones counting more; 0 where it names nothing."""
-    total = sum(query.rarity.values())
-    return sum(weight for word, weight in query.rarity.items() if word in words) / total if total else 0.0
-
-
-def _run(candidate: Stored, first: int) -> Spans:
-    run, words = [candidate.sentences[first]], len(candidate.sentence(candidate.sentences[first]).split())
-    for span in candidate.sentences[first + 1 : first + MOST_SENTENCES]:
-        words += len(candidate.sentence(span).split())
-        if words > MOST_WORDS:
-            break
-        run.append(span)
-    return tuple(run)
+    def answer(
+        self, asked: Asked, judged: Judged, candidate: Stored, vector: NDArray[np.float32] | None
+    ) -> tuple[Spans, bool]:
+        """The run of a passage's sentences to read first, and whether its heading asks just what is asked."""
+        headings = 1 if candidate.section else 0
+        headed = bool(headings) and asked.named_in(judged.sentences[0]) >= _ALL
+        told = None
+        if vector is not None:
+            told = self._wording.kinds_of_sentences(candidate.row)[headings:] @ kinds().of_question(vector)
+        given = judged.title | judged.sentences[0] if headings else judged.title
+        texts = [candidate.sentence(span) for span in candidate.sentences]
+        scores = telling(asked, judged.sentences[headings:], given, texts, told)
+        start, end = run(scores, [text.count(" ") + 1 for text in texts], headed)
+        return candidate.sentences[start:end], headed

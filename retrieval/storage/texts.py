@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from retrieval.chunks import searchable
 from retrieval.errors import BaseError
 from retrieval.sources.document import Role, Status
+from retrieval.storage.wording import Said
+from retrieval.terms import terms
 
 FILE = "library.sqlite"
 
@@ -27,8 +29,8 @@ SELECT p.row, p.section, p.page, p.start, p."end", p.sentences, substr(d.text, p
 FROM passages p JOIN documents d ON d.number = p.document WHERE p.row IN (SELECT value FROM json_each(?))
 """  # noqa: S608
 _INDEXED = """
-SELECT d.number, d.title, p.section, p.start, p."end" FROM passages p JOIN documents d ON d.number = p.document
-ORDER BY p.row
+SELECT d.number, d.title, p.section, p.start, p."end", p.sentences
+FROM passages p JOIN documents d ON d.number = p.document ORDER BY p.row
 """
 _ALLOWED = """
 SELECT p.row FROM passages p JOIN documents d ON d.number = p.document WHERE
@@ -155,9 +157,17 @@ class Texts:
         return [bytes(record[0]) for record in self._all("SELECT key FROM passages ORDER BY row")]
 
     def searchable(self) -> Iterator[str]:
-        """The text that is indexed of every passage, in the order of rows."""
+        """The text that is encoded of every passage, in the order of rows."""
         with self._lock:
-            yield from indexed_texts(self._connection)
+            for title, section, text, _ in _passages(self._connection):
+                yield searchable(title, section, text)
+
+    def said(self) -> Iterator[Said]:
+        """What every passage says, in terms, in the order of rows."""
+        with self._lock:
+            for title, section, text, spans in _passages(self._connection):
+                cut = [terms(text[a:b]) for a, b in spans]
+                yield Said(terms(title), terms(section) if section else None, cut)
 
     def _one(self, query: str) -> int:
         return int(self._all(query)[0][0])
@@ -167,20 +177,23 @@ class Texts:
             return self._connection.execute(query, values).fetchall()
 
 
-def indexed_texts(connection: sqlite3.Connection) -> Iterator[str]:
-    """The text that is indexed of every passage, in order."""
-    number, text = None, ""
-    for document, title, section, start, end in connection.execute(_INDEXED):
+def _passages(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, list[tuple[int, int]]]]:
+    """Title, heading, text and sentences of every passage, in order; the sentences are offsets in the text."""
+    number, whole = None, ""
+    for document, title, section, start, end, sentences in connection.execute(_INDEXED):
         if document != number:
             number = document
-            text = connection.execute("SELECT text FROM documents WHERE number = ?", [document]).fetchone()[0]
-        yield searchable(title, section, text[start:end])
+            whole = connection.execute("SELECT text FROM documents WHERE number = ?", [document]).fetchone()[0]
+        yield title, section, whole[start:end], [(a - start, b - start) for a, b in _spans(sentences)]
+
+
+def _spans(stored: bytes) -> list[tuple[int, int]]:
+    return [(a, b) for a, b in np.frombuffer(stored, dtype="<i4").reshape(-1, 2).tolist()]
 
 
 def _stored(record: tuple[Any, ...]) -> Stored:
     row, section, page, start, end, sentences, text = record[:7]
-    spans = np.frombuffer(sentences, dtype="<i4").reshape(-1, 2).tolist()
-    return Stored(row, _facts(record[7:]), section, page, start, end, text, tuple((a, b) for a, b in spans))
+    return Stored(row, _facts(record[7:]), section, page, start, end, text, tuple(_spans(sentences)))
 
 
 def _facts(record: tuple[Any, ...]) -> Facts:

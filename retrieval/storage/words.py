@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BaseError
 from retrieval.index import K1, B
-from retrieval.terms import content, terms
 
 
-def write(texts: Iterable[str], folder: Path) -> None:
-    """Index texts, in order, and save the index in a folder. There must be a term in them."""
+def write(texts: Iterable[list[str]], folder: Path) -> dict[str, int]:
+    """Index texts, given as their content terms, in order, and save the index in a folder; the terms' numbers.
+
+    There must be a term in them.
+    """
     import bm25s
 
     bm25 = bm25s.BM25(k1=K1, b=B)
-    bm25.index([content(terms(text)) for text in texts], show_progress=False)
+    bm25.index(list(texts), show_progress=False)
     bm25.save(folder, show_progress=False)
+    return dict(bm25.vocab_dict)
 
 
 class Words:
@@ -43,9 +46,24 @@ class Words:
             return np.zeros(len(self), dtype=np.float32)
         return np.asarray(self._bm25.get_scores(known), dtype=np.float32)
 
+    @property
+    def size(self) -> int:
+        """How many terms there are."""
+        return len(self._bm25.vocab_dict)
+
+    def number(self, term: str) -> int | None:
+        """The number of a term, below ``size``, or ``None`` where it is nowhere."""
+        found: int | None = self._bm25.vocab_dict.get(term)
+        return found
+
     def idf(self, term: str) -> float:
         """How rare a term is: log((N + 1) / (df + 1)) + 1, highest for a term that is nowhere."""
-        number = self._bm25.vocab_dict.get(term)
+        number = self.number(term)
+        counted = float(self.rarity(np.array([number]))[0]) if number is not None else 0.0
+        return counted or float(np.log(len(self) + 1) + 1)
+
+    def rarity(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The same of terms by their numbers."""
         starts = self._bm25.scores["indptr"]
-        count = int(starts[number + 1] - starts[number]) if number is not None else 0
-        return float(np.log((len(self) + 1) / (count + 1)) + 1)
+        counts = np.asarray(starts[numbers + 1], dtype=np.int64) - starts[numbers]
+        return np.asarray(np.log((len(self) + 1) / (counts + 1)) + 1)

@@ -211,3 +211,17 @@ def interrupt(*_anything: object) -> None:
 
 def test_grep_finds_what_is_there(base: Path) -> None:
     assert subprocess.run(["grep", "-rq", "Granulomas", str(base)], check=False).returncode == 0
+
+
+def test_a_base_of_an_earlier_version_is_made_anew_from_its_texts(base: Path, documents: Path) -> None:
+    folder = current(base)
+    assert folder is not None
+    about = folder / "base.json"
+    about.write_text(about.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(BaseError, match="overread index add"):
+        StoredBase.open(base)
+    with pytest.raises(BaseError, match="overread index add"):
+        indexing.fill(base, silent)
+    report = indexing.add(base, [documents], silent)
+    assert (report.added, report.files_unchanged) == (0, 3)
+    assert StoredBase.open(base).search("goitre", dense=False)[0].title == "Goitre"
