@@ -33,7 +33,7 @@ class MiniLM:
                 get("embeddings.position_embeddings.weight") + get("embeddings.token_type_embeddings.weight")[0]
             )
             self._norm = get("embeddings.LayerNorm.weight"), get("embeddings.LayerNorm.bias")
-            self._layers = []
+            self._layers: list[_Layer] = []
             while (prefix := f"encoder.layer.{len(self._layers)}.") + "output.dense.weight" in names:
                 self._layers.append(_Layer(get, prefix))
 

@@ -80,7 +80,8 @@ def fill(base: Path, progress: Progress) -> int:
                 _encode(base, missing, progress)
             if missing or known.keys() - _held(folder, keys):
                 publish_generation(base, lambda target: _carry(folder, target, keys, _known(base)))
-                shutil.rmtree(base / PENDING, ignore_errors=True)
+            # Also where an earlier command was killed between publishing and this line.
+            shutil.rmtree(base / PENDING, ignore_errors=True)
         finally:
             stored.close()
     return len(missing)

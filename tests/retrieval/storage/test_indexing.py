@@ -225,3 +225,10 @@ def test_a_base_of_an_earlier_version_is_made_anew_from_its_texts(base: Path, do
     report = indexing.add(base, [documents], silent)
     assert (report.added, report.files_unchanged) == (0, 3)
     assert StoredBase.open(base).search("goitre", dense=False)[0].title == "Goitre"
+
+
+def test_what_a_kill_left_pending_is_swept_away(base: Path, encoder: Encoder) -> None:
+    indexing.fill(base, silent)
+    (base / "pending" / "left").mkdir(parents=True)
+    assert indexing.fill(base, silent) == 0
+    assert not (base / "pending").exists()
