@@ -202,8 +202,7 @@ def _spans(tags: list[int], words: list[Word], folded: Folded) -> Iterator[Span]
             run.pop()
         while run and not run[0].text[0].isalnum():
             run.pop(0)
-        lettered = any(word.text[0].isalpha() for word in run)  # a bare number is for the patterns to judge
-        if tags[at] and lettered and not not_identity([word.text for word in run], TAGS[tags[at]]):
+        if tags[at] and run and not not_identity([word.text for word in run], TAGS[tags[at]]):
             yield Span(*folded.span(run[0].start, run[-1].end), TAGS[tags[at]])
         at = end
 

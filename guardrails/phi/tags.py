@@ -10,7 +10,6 @@ from guardrails.phi.identity import is_common, is_generic
 TAGS = ("none", "name", "place", "facility")
 """What a word can be. The place in this tuple is the network's output."""
 
-_LEAST_DIGITS = 4
 _SOCIETIES = frozenset(("society", "association", "college", "organization", "organisation", "academy", "committee"))
 """Who writes guidelines, and treats nobody."""
 _MARKS = ".,;:()[]'\"-/#@&?!^*"
@@ -41,17 +40,23 @@ def word_shapes(words: Sequence[tuple[str, str]], pieces: Sequence[int]) -> NDAr
     return np.asarray(np.array(rows, np.int64).reshape(-1, len(_PARTS)) + starts, np.int64)
 
 
+_VIEWS = frozenset(
+    ["AP", "PA", "LL", "RL", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "CC", "MLO", "LMO", "XCCL", "LLD", "RLD"]
+)
+"""How views are called for short (PS3.16, CID 4010 and 4014); "PA" is no place where it stands by itself."""
+
+
 def not_identity(words: Sequence[str], tag: str) -> bool:
     """Whether a run of words names nobody whatever the network says: no letters, or words that any hospital has."""
     spelt = [word for word in words if any(char.isalpha() for char in word)]
-    if spelt and max(len(word) for word in spelt) == 1:
-        return True  # "e.g.": initials with nothing beside them are the patterns' work.
-    if spelt and tag == "facility" and spelt[-1].lower() in _SOCIETIES:
+    if not spelt or max(len(word) for word in spelt) == 1:
+        return True  # Bare numbers, and initials with nothing beside them ("e.g."), are the patterns' work.
+    if len(words) == 1 and words[0] in _VIEWS:
         return True
-    if spelt:
-        # "our hospital", "the referral center": what any hospital may be called.
-        return tag != "name" and all(word.islower() and (len(word) < 3 or is_generic(word)) for word in spelt)
-    return tag != "place" or all(len(word) < _LEAST_DIGITS for word in words)
+    if tag == "facility" and spelt[-1].lower() in _SOCIETIES:
+        return True
+    # "our hospital", "the referral center": what any hospital may be called.
+    return tag != "name" and all(word.islower() and (len(word) < 3 or is_generic(word)) for word in spelt)
 
 
 def _case(text: str) -> str:

@@ -1,6 +1,10 @@
 """``overread mcp``: an MCP server on stdio."""
 
 EXAMPLES = """
+Examples:
+
+  overread mcp
+
 An agent starts it; its settings name the command, such as:
 
   {"mcpServers": {"overread": {"command": "overread", "args": ["mcp"]}}}

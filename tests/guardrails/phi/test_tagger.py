@@ -58,6 +58,8 @@ CLINICAL = [
     "Staphylococcus aureus and Klebsiella grew; Gram stain negative.",
     "[NAME] was seen at [PLACE] on [DATE] for asthma [S1].",
     "Research use; not a medical device.",
+    "The image is a chest radiograph in PA view, 40 slices, modality CR [D1].",
+    "Technique This is a mammogram in LLO view, one frame [D1].",
 ]
 
 
