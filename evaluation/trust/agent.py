@@ -93,7 +93,8 @@ class Answer:
 
 
 def _ids(event: ToolResultEvent) -> list[str]:
-    return [one.id for one in (*event.findings, *event.measurements, *event.cases)]
+    found = [one.id for one in event.findings]
+    return found + [one.id for one in event.measurements] + [one.id for one in event.cases]
 
 
 async def asked(assistant: Assistant, row: Row, question: str = QUESTION) -> Answer:

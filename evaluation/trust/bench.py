@@ -36,14 +36,16 @@ class Sizes:
     corrupted: int = 40
     severities: tuple[int, ...] = (1, 2, 3)
     corruptions: tuple[str, ...] | None = None
-    explained: int = 60
+    explained: int = 24
     asked: int = 12
     burned_in: int = 24
+    labels: int | None = None
+    """Labels of a card whose explanations are looked at; ``None`` for all."""
 
     @classmethod
     def quick(cls) -> "Sizes":
         """Enough to see that every part runs; too few for figures."""
-        return cls(24, 4, (3,), ("brightness", "gaussian noise", "jpeg", "haze"), 6, 1, 2)
+        return cls(24, 4, (3,), ("brightness", "gaussian noise", "jpeg", "haze"), 4, 1, 2, 1)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def _darkness(x: Floats, k: int, _: Draw) -> Floats:
 
 
 def _contrast(x: Floats, k: int, _: Draw) -> Floats:
-    return (x - x.mean()) * np.float32((0.7, 0.45, 0.25)[k]) + x.mean()
+    middle = np.float32(x.mean())
+    return np.asarray((x - middle) * np.float32((0.7, 0.45, 0.25)[k]) + middle, np.float32)
 
 
 def _defocus(x: Floats, k: int, _: Draw) -> Floats:
@@ -68,8 +69,8 @@ def _motion(x: Floats, k: int, draw: Draw) -> Floats:
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1
     turn = cv2.getRotationMatrix2D((length // 2, length // 2), float(draw.uniform(0, 180)), 1.0)
-    kernel = cv2.warpAffine(line, turn, (length, length))
-    kernel = kernel / max(float(kernel.sum()), 1e-6)
+    turned = np.asarray(cv2.warpAffine(line, turn, (length, length)), np.float32)
+    kernel = turned / np.float32(max(float(turned.sum()), 1e-6))
     return np.asarray(cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
@@ -84,7 +85,7 @@ def _zoom(x: Floats, k: int, _: Draw) -> Floats:
     for scale in scales:
         about = cv2.getRotationMatrix2D((width / 2, height / 2), 0, float(scale))
         out += cv2.warpAffine(x, about, (width, height), borderMode=cv2.BORDER_REFLECT)
-    return out / len(scales)
+    return np.asarray(out / len(scales), np.float32)
 
 
 def _gaussian_noise(x: Floats, k: int, draw: Draw) -> Floats:
@@ -127,7 +128,7 @@ def _pixelate(x: Floats, k: int, _: Draw) -> Floats:
 def _saturation(x: Floats, k: int, _: Draw) -> Floats:
     """Colours taken towards grey. A grey picture stays what it is."""
     grey = x.mean(axis=2, keepdims=True)
-    return grey + (x - grey) * np.float32((0.6, 0.3, 0.0)[k])
+    return np.asarray(grey + (x - grey) * np.float32((0.6, 0.3, 0.0)[k]), np.float32)
 
 
 def _clouds(shape: tuple[int, ...], draw: Draw) -> Floats:
@@ -140,20 +141,20 @@ def _clouds(shape: tuple[int, ...], draw: Draw) -> Floats:
         noise = draw.random((cells, cells)).astype(np.float32)
         out += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) / cells
     out -= out.min()
-    return (out / max(float(out.max()), 1e-6))[..., None]
+    return np.asarray((out / max(float(out.max()), 1e-6))[..., None], np.float32)
 
 
 def _fog(x: Floats, k: int, draw: Draw) -> Floats:
     """White clouds over the picture."""
     thick = (0.25, 0.45, 0.65)[k] * _clouds(x.shape, draw)
-    return x * (1 - thick) + thick
+    return np.asarray(x * (1 - thick) + thick, np.float32)
 
 
 def _haze(x: Floats, k: int, draw: Draw) -> Floats:
     """Like smoke: an even grey veil, thicker in places, that also blurs."""
     thick = np.float32((0.2, 0.4, 0.6)[k]) * (0.6 + 0.4 * _clouds(x.shape, draw))
     veiled = _gaussian_blur(x, max(k - 1, 0), draw)
-    return veiled * (1 - thick) + thick * np.float32(0.6)
+    return np.asarray(veiled * (1 - thick) + thick * np.float32(0.6), np.float32)
 
 
 def _highlights(x: Floats, k: int, draw: Draw) -> Floats:

@@ -64,7 +64,7 @@ def _underdiagnosis(said: Said, r: NDArray[np.intp]) -> float:
 
 
 MEASURES = (
-    Measure("AUROC", "higher", lambda s, r: area(s.truth[r], s.p[r]), True, "One threshold for all may still be unfair."),
+    Measure("AUROC", "higher", lambda s, r: area(s.truth[r], s.p[r]), True, "One threshold may still be unfair."),
     Measure(f"sensitivity at specificity {SPECIFICITY:g} of all", "higher", _sensitivity, True,
             "The threshold is that of all groups together, taken from the same rows."),
     Measure("underdiagnosis: ill, but decided absent", "lower", _underdiagnosis, True,

@@ -32,7 +32,7 @@ def svg(curve: Curve) -> str:
         drawn.append(f'<polyline class="line" style="{_stroke(number)}" points="{places}"/>')
         drawn += [f'<circle style="fill:var(--c{number % HUES})" cx="{x}" cy="{y}" r="2.4"/>' for x, y in map(at, line)]
     legend = "".join(
-        f'<li><svg width="26" height="10" aria-hidden="true"><line class="line" style="{_stroke(number)}" x1="1" y1="5" '
+        f'<li><svg width="26" height="10"><line class="line" style="{_stroke(number)}" x1="1" y1="5" '
         f'x2="25" y2="5"/></svg>{escape(name)}</li>'
         for number, name in enumerate(curve.lines)
     )

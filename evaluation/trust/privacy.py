@@ -229,4 +229,4 @@ def _text(bench: Bench, number: int) -> Marked:
 
 def _header(figure: Figure) -> Measured:
     return Measured(figure.name, figure.value, figure.n, figure.interval, None, figure.unit, figure.note, "redaction",
-                    "lower", "The files that come with pydicom, beside one other program; both may miss the same.")  # fmt: skip
+                    "lower", "The files of pydicom, beside one other program; both may miss the same.")  # fmt: skip

@@ -33,7 +33,7 @@ def robustness(bench: Bench) -> Outcome:
         _classifier(bench, subject, outcome)
     _sources(bench, outcome)
     outcome.not_done += [
-        "Attacks that follow the gradient (PGD) and a detector of them: a model that is plugged in need have no gradient.",
+        "Attacks that follow the gradient (PGD) and a detector of them: a plugged-in model may have no gradient.",
         "The order of several prompts to a segmenter.",
     ]
     return outcome
