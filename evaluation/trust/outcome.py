@@ -144,5 +144,8 @@ def drawn_again(
     interval = bootstrap(statistic, patients, ROUNDS, seed, level) if people > 1 else None
     if interval is not None and not all(map(math.isfinite, interval)):
         interval = None
+    elif interval is not None and interval[0] == interval[1]:
+        # Rows that are all alike say nothing of others: a range of no width would look like certainty.
+        interval, note = None, "; ".join(filter(None, (note, "every draw gives the same, so no interval")))
     return Measured(name, round(value, 4), n, interval, unit=unit, note=note, subject=subject, better=better,
                     unshown=unshown)  # fmt: skip

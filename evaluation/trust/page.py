@@ -25,7 +25,9 @@ nav li{break-inside:avoid}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.87rem;margin:.3rem 0 .8rem}
 th,td{text-align:left;vertical-align:top;padding:.32rem .6rem .32rem 0;border-bottom:1px solid var(--rule)}
 th{color:var(--soft);font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap;
-font-variant-numeric:tabular-nums}td:first-child{min-width:15rem}
+font-variant-numeric:tabular-nums}
+.figures{table-layout:fixed;min-width:760px}.figures col:nth-child(1){width:40%}.figures col:nth-child(2){width:9%}
+.figures col:nth-child(3){width:15%}.figures col:nth-child(4){width:7%}
 details{margin:.4rem 0}summary{cursor:pointer;color:var(--link)}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:14px}
 figure{margin:0;padding:.7rem .8rem;background:var(--panel);border-radius:8px}
@@ -103,7 +105,8 @@ def _list(title: str, said: Sequence[str]) -> str:
 def _table(subject: str, figures: Sequence[Measured]) -> str:
     rows = "".join(_row(figure) for figure in figures)
     table = (
-        '<div class="scroll"><table><thead><tr><th>figure</th><th class="n">value</th><th class="n">95 % interval</th>'
+        '<div class="scroll"><table class="figures"><colgroup><col><col><col><col><col></colgroup><thead><tr>'
+        '<th>figure</th><th class="n">value</th><th class="n">95 % interval</th>'
         f'<th class="n">n</th><th>note</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
     unshown = _unshown(figures)

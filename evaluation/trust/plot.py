@@ -6,7 +6,7 @@ from html import escape
 from evaluation.trust.outcome import Curve, Point
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
 HUES = 9
 """Colours there are, ``--c0`` to ``--c8``; after them lines are dashed."""
 

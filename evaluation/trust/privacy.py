@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -204,13 +205,18 @@ def _redaction(bench: Bench) -> list[Measured]:
     found = burned_in.measure(pictures, bench.seed)
     lines, hit = int(found["identifying_lines"]), found["harmless_hit"].split("/")
     texts = [_text(bench, number) for number in range(40 if bench.quick else 400)]
-    in_text = measure_text(texts, TextDetector().spans)["entities_covered"]
+    in_text = measure_text(texts, TextDetector().spans)
+    covered = in_text["entities_covered"]
+    counts = {kind: said.split("/") for kind, said in in_text["by_type"].items()}
     return [
         share_of("burned-in lines masked", round(found["recall"] * lines), lines, "redaction", "higher",
                  KNOWN_DETECTOR, f"{len(pictures)} pictures"),
         share_of("harmless burned-in lines masked", int(hit[0]), int(hit[1]), "redaction", "lower", KNOWN_DETECTOR),
-        Measured("identity in text covered", in_text[0], len(texts), (in_text[1], in_text[2]), subject="redaction",
+        Measured("identity in text covered", covered[0], len(texts), (covered[1], covered[2]), subject="redaction",
                  better="higher", unshown=f"Four kinds of line in two sentences. {KNOWN_DETECTOR}"),
+        *(share_of(f"identity in text covered, {kind.lower()}", int(hits), int(n), "redaction", "higher",
+                   f"A value that was not covered in this sentence may be covered in another. {KNOWN_DETECTOR}")
+          for kind, (hits, n) in counts.items()),
         *map(_header, header_oracle.figures(4 if bench.quick else 60)),
     ]  # fmt: skip
 
@@ -222,7 +228,9 @@ def _text(bench: Bench, number: int) -> Marked:
     text, marks = begin, []
     for value, kind, behind in ((name, "NAME", ", "), (number_said, "ID", ", "), (date, "DATE", ", seen at "),
                                 (place, "PLACE", ". The lungs are clear.")):  # fmt: skip
-        marks.append((len(text), len(text) + len(value), kind))
+        # The word before a value says what it is, not who: "MRN", "DOB", a department.
+        bare = re.sub(r"^(?:MRN |ID: |DOB |Dept of Radiology, )", "", value)
+        marks.append((len(text) + len(value) - len(bare), len(text) + len(value), kind))
         text += value + behind
     return Marked(text, tuple(marks), str(number))
 

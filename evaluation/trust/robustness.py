@@ -19,6 +19,9 @@ UNJUDGED = "Declining is right where a picture is too bad to be read, which nobo
 Key = tuple[str, int]
 """A corruption and its severity; ``("clean", 0)`` for the image as it is."""
 CLEAN: Key = ("clean", 0)
+CHANGES = ("change of the probability", "decisions turned round")
+"""Figures that are changes from the clean image, and 0 on it."""
+
 Values = dict[Key, Floats]
 """A number a row, float64 ``(N,)``, by corruption."""
 
@@ -62,6 +65,8 @@ def tell(
     """The mean of ``values`` clean and at each severity over all corruptions, the worst one, and the curve."""
     for severity in (0, *bench.sizes.severities):
         stack = np.stack([one for key, one in values.items() if key[1] == severity])
+        if severity == 0 and what in CHANGES:
+            continue
         told = "clean" if severity == 0 else f"severity {severity}"
         outcome.figures.append(
             drawn_again(f"{what}, {told}", _mean(stack), who, subject, better, f"{unshown} {DRAWN}", note)
@@ -154,8 +159,8 @@ def _classifier(bench: Bench, subject: Subject, outcome: Outcome) -> None:
     open_ = {key: np.array([[d == "indeterminate" for d in row] for row in one]).mean(axis=1)
              for key, one in decided.items()}  # fmt: skip
     towards = "A change may be towards the truth."
-    tell(bench, card.name, "change of the probability", changes, who, "lower", towards, known.note, outcome)
-    tell(bench, card.name, "decisions turned round", turned, who, "lower", "Only present to absent and back.",
+    tell(bench, card.name, CHANGES[0], changes, who, "lower", towards, known.note, outcome)
+    tell(bench, card.name, CHANGES[1], turned, who, "lower", "Only present to absent and back.",
          known.note, outcome)  # fmt: skip
     tell(bench, card.name, "left undecided", open_, who, None, UNJUDGED, known.note, outcome)
 
