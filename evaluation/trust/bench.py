@@ -36,7 +36,7 @@ class Sizes:
     corrupted: int = 40
     severities: tuple[int, ...] = (1, 2, 3)
     corruptions: tuple[str, ...] | None = None
-    explained: int = 24
+    explained: int = 16
     asked: int = 12
     burned_in: int = 24
     labels: int | None = None

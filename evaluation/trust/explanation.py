@@ -26,6 +26,9 @@ CELLS = 32
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 """Shares of the picture that are taken away, the hottest first."""
 
+LARGEST = 256
+"""The longest side, in pixels, of pictures from which something is taken away."""
+
 BLURRED = (
     "What is taken away is blurred, not absent; a model may react to the blur itself, which the random order shows."
 )
@@ -168,10 +171,18 @@ def _curves(bench: Bench, subject: Subject, column: int, kept: "Sequence[tuple[R
     out = []
     for row, heat in kept:
         image = bench.image(row)
-        shown = [changed(image, taken(image.display, heat, share, insert)) for share in SHARES]
+        display = _reduced(image.display)
+        shown = [changed(image, taken(display, heat, share, insert)) for share in SHARES]
         out.append(subject.of(shown)[:, column])
         bench.step(f"{subject.card.name}, taken away")
     return np.stack(out)
+
+
+def _reduced(display: Pixels) -> Pixels:
+    """The picture with its longer side at most ``LARGEST``: what a classifier sees is smaller still."""
+    picture = Image.fromarray(display)
+    picture.thumbnail((LARGEST, LARGEST))
+    return np.asarray(picture)
 
 
 def taken(display: Pixels, heat: Floats, share: float, insert: bool = False) -> Pixels:
