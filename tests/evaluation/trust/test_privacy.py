@@ -1,9 +1,7 @@
 from dataclasses import replace
-from pathlib import Path
 
 from evaluation.trust.bench import Bench
-from evaluation.trust.leaks import Planted
-from evaluation.trust.privacy import _through_the_agent, privacy
+from evaluation.trust.privacy import privacy
 from overread.cards import find_cards
 
 
@@ -16,10 +14,3 @@ def test_planted_identity_comes_out_of_no_interface(bench: Bench) -> None:
     assert len(leaks) >= 11
     assert {one.name: one.value for one in leaks if one.value} == {}
     assert all("200" in one.note for one in leaks if "deleted" in one.name)
-
-
-def test_a_value_that_is_said_would_be_seen(bench: Bench, tmp_path: Path) -> None:
-    # The words of the answer are no identity, so an interface that says them leaks for certain.
-    words = Planted(given="medical", family="image")
-    found = _through_the_agent(bench, words, words.dicom(tmp_path / "x.dcm"), tmp_path)
-    assert found[0].name.startswith("planted values that came out")
