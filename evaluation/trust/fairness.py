@@ -121,7 +121,10 @@ def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Out
             bench.step(f"{name}, {by}")
     outcome.figures += holm(gaps)
     if few:
-        outcome.not_done.append(f"{name}, {label}: too few to say: {', '.join(dict.fromkeys(few))}.")
+        small = list(dict.fromkeys(few))
+        single = [one for one in small if " and " not in one]
+        both = f"; and {len(small) - len(single)} groups of two columns" if len(small) > len(single) else ""
+        outcome.not_done.append(f"{name}, {label}: too few to say: {', '.join(single)}{both}.")
 
 
 def _within(measure: Measure, said: Said, at: NDArray[np.intp]) -> Statistic:

@@ -98,7 +98,7 @@ def _moved(bench: Bench, segmenter: Segmenter, cases: Sequence[Target], jitter: 
     out = []
     for case in cases:
         display = bench.image(case.row).display
-        prompt = moved(case.box, jitter, case.mask.shape, bench.generator("box", case.row.number, jitter))  # type: ignore[arg-type]
+        prompt = moved(case.box, jitter, case.mask.shape, bench.generator("box", case.row.number, jitter))
         out.append(dice(answered(segmenter, display, prompt), case.mask))
     bench.step(f"{segmenter.card.name}, box off by {jitter:g}")
     return np.array(out)
