@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.measure import Floats, auroc, bootstrap, ece, proportion
 from guardrails.conformal import ConformalSets, calibrate_sets
 from overread.cards import STARTER, CardFile, Figure, Label, ModelCard
 from tools.calibration import SoftmaxCalibration
@@ -22,7 +23,6 @@ from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
 from training.command import begin, parser_for
 from training.loop import seed_all
-from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.tower import even_draw, started_from, stored_networks, train
 

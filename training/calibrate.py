@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import Floats, proportion
 from tools.calibration import LogisticCalibration, SoftmaxCalibration
-from training.measure import Floats, proportion
 
 SUREST_DOUBT = 0.7
 """No decision is made below this probability of being right, however low the risk of the whole group."""

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from evaluation.measure import auroc, bootstrap
 from overread.cards import Figure, ModelCard, Weights
 from tools.cases.file import write_index
 from tools.cases.index import CaseEntry, CaseIndex, Floats
@@ -24,7 +25,6 @@ from training.card import figure, training_sets, write_card
 from training.command import begin, parser_for
 from training.domain_pictures import LARGEST
 from training.domain_pictures import SEED as DOMAIN_SEED
-from training.measure import auroc, bootstrap
 from training.pictures import Picture, data_root, load, read_pictures, share
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import Floats, auroc, balanced, bootstrap, ece, proportion
+from evaluation.pointing import nih_boxes, pointing
 from overread.cards import STARTER, Figure, Label, ModelCard, Population
 from training.calibrate import decision_band, fit_logistic
 from training.card import figure, plain, training_sets, write_card, write_weights
@@ -20,9 +22,7 @@ from training.chest import DEPTHS, SIZE, WIDTHS
 from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
 from training.command import begin, parser_for
-from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
-from training.pointing import nih_boxes, pointing
 from training.tower import stored_networks
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from overread.cards import CardFile, Figure, Label, ModelCard, Population
 from tools.findings import Findings
 from training.calibrate import decision_band, fit_logistic
 from training.card import figure, plain, training_sets, write_card, write_weights
 from training.chest import DEPTHS, SIZE, WIDTHS, train_tower
 from training.command import begin, parser_for
-from training.measure import Floats, auroc, balanced, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.tower import stored_networks
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.measure import Floats, auroc, bootstrap, ece, proportion
 from overread.cards import STARTER, CardFile, Figure, Label, ModelCard
 from tools import descriptors
 from tools.describers import DESCRIBERS
@@ -27,7 +28,6 @@ from training.chest_child import NAME as CHILD
 from training.chest_child import taught as taught_child
 from training.command import begin, parser_for
 from training.kernel import chosen, fit_kernel
-from training.measure import Floats, auroc, bootstrap, ece, proportion
 from training.pictures import Picture, data_root, load, read_pictures, share
 from training.tower import even_draw, started_from, stored_networks, train
 
@@ -99,15 +99,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 def read_split(root: Path) -> Split:
     """The open pictures of the set, split by groups of like pictures."""
+    pictures, pixels, group, place = placed(root)
+    truth = np.array([p.label == MELANOMA for p in pictures])
+    return Split(pictures, pixels, _numbers(pictures), truth, group, place)
+
+
+def placed(root: Path) -> "tuple[list[Picture], NDArray[np.uint8], NDArray[np.str_], Floats]":
+    """The open pictures of the set, their pixels, the group of like pictures each is in, and its place in [0, 1)."""
     pictures = [p for p in read_pictures(root, [SET]) if p.open]
     pixels = load(pictures, SIZE)
     grey = np.rint(pixels.mean(axis=3)).astype(np.uint8)
     order = [int(re.findall(r"\d+", p.path.stem)[-1]) for p in pictures]
     found = groups(grey, [SET] * len(pictures), order, copy=0.99, neighbour=0.97, reach=3)
     group = np.array([f"{SET}:{number}" for number in found])
-    place = np.array([share(one, SEED) for one in group.tolist()])
-    truth = np.array([p.label == MELANOMA for p in pictures])
-    return Split(pictures, pixels, _numbers(pictures), truth, group, place)
+    return pictures, pixels, group, np.array([share(one, SEED) for one in group.tolist()])
 
 
 def _numbers(pictures: list[Picture]) -> "NDArray[np.float32]":

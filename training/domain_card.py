@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import Floats
 from overread.cards import CardFile, Label, ModelCard, TrainingSet
 from overread.domains import domains
 from tools.domain import NAME, DomainIdentifier
@@ -22,7 +23,6 @@ from training.augment import Strength, augment
 from training.card import plain, training_set, write_card, write_weights
 from training.domain_figures import measure
 from training.domain_pictures import ORDERLESS, SIZE, Part, Parts, Sampler, drawn, half
-from training.measure import Floats
 from training.pictures import picture_sets
 from training.tissue import tissue
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import auroc, bootstrap, ece, proportion
 from overread.cards import Figure
 from tools.domain import DomainDecision, DomainIdentifier
 from training.card import figure
 from training.domain_pictures import Part, Parts, drawn, half
-from training.measure import auroc, bootstrap, ece, proportion
 from training.pictures import picture_sets
 
 COMMAND = "python -m training.domain"

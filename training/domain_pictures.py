@@ -69,7 +69,7 @@ def medical(root: Path) -> Parts:
         np.array([p.patient for p in kept]),
     )
     outside = np.array([p.set.use == "measurement" for p in kept])
-    tuning = np.array([_tunes(p) for p in kept]) & outside
+    tuning = np.array([tunes(p) for p in kept]) & outside
     # A second seed, so that thinning and splitting do not draw the same patients.
     held = np.array([share(p.patient, SEED + 1) < 0.2 for p in kept])
     return Parts(
@@ -80,7 +80,8 @@ def medical(root: Path) -> Parts:
     )
 
 
-def _tunes(picture: Picture) -> bool:
+def tunes(picture: Picture) -> bool:
+    """Whether the calibration of the domain identifier is fitted on a picture of a source that teaches nothing."""
     return picture.set.name == "cxr_cohen" and picture.licence.startswith("CC BY ")
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from evaluation.measure import proportion
 from guardrails.disarm import disarms
 from guardrails.injection import Flag, pattern_names, score_texts, window_features
-from training.measure import proportion
 
 TARGET = Path(__file__).parent.parent / "guardrails" / "data" / "injection.json"
 FOLDS = 5

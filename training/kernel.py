@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from training.measure import Floats, auroc
+from evaluation.measure import Floats, auroc
 
 BEYOND = 5.0
 """Spreads beyond which a number says no more; ``tools.describers`` clips there too."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import bootstrap
 from overread.cards import CardFile, Figure, Label, ModelCard, Population
 from overread.records import Context
 from tools.contract import ToolImage
@@ -25,7 +26,6 @@ from training.augment import Strength, geometry, jpeg, marks, tones
 from training.card import figure, training_set, write_card, write_weights
 from training.command import begin, parser_for
 from training.loop import best_device, fit
-from training.measure import bootstrap
 from training.pictures import data_root, picture_sets, share
 from training.sam_bars import dice_of
 from training.sam_card import LOW_DICE, Row, spearman, threshold_for

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measure import bootstrap
 from overread.cards import CardFile, Figure, Label, ModelCard, TrainingSet
 from overread.records import Box
 from tools.segmentation.predictor import Segmenter
@@ -21,7 +22,6 @@ from tools.segmentation.prompts import Point, Prompt
 from tools.segmentation.uncertainty import Perturbation, with_uncertainty
 from training.augment import Strength, tones
 from training.card import figure, training_set, write_card, write_weights
-from training.measure import bootstrap
 from training.pictures import picture_sets
 from training.sam_bars import dice_of, ellipse_in, grabcut_in
 from training.sam_objects import SEED, Bools, Outlined, mask_sets

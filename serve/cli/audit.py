@@ -1,4 +1,4 @@
-"""``overread audit``: was the log of past runs changed, and what does it say of one of them?"""
+"""``overread audit``: the trust report; and was the log of past runs changed, and what does it say of one of them?"""
 
 import json
 from pathlib import Path
@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serve.cli import trust
+
 if TYPE_CHECKING:
     from guardrails.chain import Walk
 
 EXAMPLES = """
 Examples:
+
+  overread audit run --data manifest.csv --out report --quick
 
   overread audit verify
 
@@ -20,11 +24,14 @@ Examples:
 """
 
 app = typer.Typer(
-    help="The audit log: whether it was changed, and what a run did.",
+    help="The trust report of the models; and the audit log: whether it was changed, and what a run did.",
     rich_markup_mode=None,
     no_args_is_help=True,
     epilog=EXAMPLES,
 )
+app.command("run", epilog=trust.RUN_EXAMPLES)(trust.run)
+app.command("compare", epilog=trust.COMPARE_EXAMPLES)(trust.compare)
+app.command("gate", epilog=trust.GATE_EXAMPLES)(trust.gate)
 
 
 @app.command("verify", epilog=EXAMPLES)

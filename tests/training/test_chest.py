@@ -1,8 +1,8 @@
 import numpy as np
 
+from evaluation.measure import auroc
 from training.chest import scores, train_tower
 from training.loop import seed_all
-from training.measure import auroc
 
 
 def test_a_few_steps_learn_a_bright_spot() -> None:

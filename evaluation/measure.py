@@ -10,10 +10,16 @@ Floats = NDArray[np.float64]
 
 def auroc(truth: NDArray[np.bool_], score: Floats, weight: Floats | None = None) -> float:
     """Area under the ROC curve; 0.5 when one class is missing."""
-    from sklearn.metrics import roc_auc_score
-
     if truth.all() or not truth.any():
         return 0.5
+    if weight is None:
+        from scipy.stats import rankdata
+
+        # The rank sum of Mann and Whitney is the same area, much faster, and drawn again often.
+        above = float(rankdata(score)[truth].sum()) - truth.sum() * (truth.sum() + 1) / 2
+        return float(above / (truth.sum() * (~truth).sum()))
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(truth, score, sample_weight=weight))
 
 
@@ -44,7 +50,10 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """A percentile interval of ``figure``, which takes row numbers, by drawing whole groups again."""
+    """A percentile interval of ``figure``, which takes row numbers, by drawing whole groups again.
+
+    A draw for which the figure is not a number is left out; with none left the interval is NaN twice.
+    """
     generator = np.random.default_rng(seed)
     keys, inverse = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(inverse == number) for number in range(len(keys))]
@@ -52,7 +61,8 @@ def bootstrap(
     for _ in range(rounds):
         drawn = generator.integers(0, len(keys), len(keys))
         values.append(figure(np.concatenate([members[number] for number in drawn])))
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    finite = [value for value in values if np.isfinite(value)]
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]) if finite else (np.nan, np.nan)
     return round(float(low), 4), round(float(high), 4)
 
 

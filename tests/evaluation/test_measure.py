@@ -1,9 +1,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from training.calibrate import decision_band, fit_logistic
-from training.measure import auroc, balanced, bootstrap, ece, proportion
+from evaluation.measure import auroc, balanced, bootstrap, ece, proportion
 
 
 def test_auroc_of_a_perfect_a_reversed_and_a_constant_score() -> None:
@@ -35,30 +35,24 @@ def test_the_bootstrap_draws_whole_patients() -> None:
     assert (low, high) == (0, 1)
 
 
-def test_calibration_finds_the_map_and_its_doubt() -> None:
-    draw = np.random.default_rng(1)
-    score = draw.normal(0, 2, 4000)
-    truth = draw.random(4000) < 1 / (1 + np.exp(-(1.5 * score - 0.5)))
-    found = fit_logistic(score, truth, np.ones(4000), list(np.arange(4000).astype(str)), rounds=30)
-    assert abs(found.slope - 1.5) < 0.2
-    assert abs(found.offset + 0.5) < 0.2
-    assert 0 < found.slope_variance < 0.05
-
-
-def test_the_decision_band_keeps_to_the_risk() -> None:
-    draw = np.random.default_rng(2)
-    p = draw.random(5000)
-    truth = draw.random(5000) < p
-    absent, present = decision_band(p, truth, np.ones(5000), risk=0.1)
-    assert absent is not None
-    assert present is not None
-    assert truth[p < absent].mean() <= 0.1
-    assert (~truth[p >= present]).mean() <= 0.1
-    assert decision_band(draw.random(50), draw.random(50) < 0.5, np.ones(50), risk=0.01) == (None, None)
-
-
 def test_balanced_weights_make_both_classes_count_the_same() -> None:
     truth = np.array([True] * 30 + [False] * 10)
     w = balanced(truth)
     assert abs(w[truth].sum() - w[~truth].sum()) < 1e-9
     assert abs(w.mean() - 1) < 1e-9
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40))
+def test_the_rank_sum_is_the_area_scikit_learn_gives(rows: list[tuple[bool, int]]) -> None:
+    truth = np.array([yes for yes, _ in rows])
+    score = np.array([value for _, value in rows], dtype=np.float64)
+    if truth.all() or not truth.any():
+        assert auroc(truth, score) == 0.5
+    else:
+        assert abs(auroc(truth, score) - roc_auc_score(truth, score)) < 1e-9
+
+
+def test_a_draw_without_a_number_is_left_out() -> None:
+    low, high = bootstrap(lambda rows: float("nan") if rows.sum() % 2 else 1.0, ["a", "b", "c"], rounds=50)
+    assert (low, high) == (1, 1)
+    assert all(np.isnan(bootstrap(lambda _: float("nan"), ["a", "b"], rounds=5)))

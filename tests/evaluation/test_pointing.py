@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.pointing import nih_boxes, pointing
+from evaluation.pointing import nih_boxes, pointing
 
 NOTE = 'age=54 sex=M view=AP bbox1024=[["Pneumonia", "512", "256", "256", "128"], ["Effusion", "0", "0", "10", "10"]]'
 

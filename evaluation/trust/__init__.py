@@ -1,0 +1,1 @@
+"""The trust report: privacy, robustness, reliability, explanations and fairness of every model that has a card."""

@@ -1,0 +1,259 @@
+"""T5, fairness: every figure by group, the worst gap with intervals that know how many were looked at.
+
+A gap is the best group's figure less the worst group's. Two things are said of it: an interval of that difference by
+drawing patients again, at a level corrected for all gaps of the model (Bonferroni), and how often a gap as large
+comes up when the groups are dealt out at random among the patients, corrected by Holm's method.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.measure import Floats, bootstrap, ece
+from evaluation.trust.bench import Bench, Subject
+from evaluation.trust.manifest import Row
+from evaluation.trust.outcome import ROUNDS, Better, Measured, Outcome, drawn_again
+from evaluation.trust.reliability import area, known_rows, truth_of
+from tools.calibration import decide
+
+Bools = NDArray[np.bool_]
+Statistic = Callable[[NDArray[np.intp]], float]
+FEWEST = 30
+"""Rows under which nothing is said of a group."""
+FEWEST_OF_CLASS = 10
+"""Rows with a label, and rows without, under which nothing is ranked within a group."""
+MOST_GROUPS = 12
+SPECIFICITY = 0.9
+OTHERS = "The groups differ in more than their name: in disease, machine and hospital; the gap says nothing of why."
+SMALL = "An interval that holds 0 does not show that there is no gap."
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model said of rows: probabilities and truths of one label, and what its card decides."""
+
+    p: Floats
+    truth: Bools
+    decided: Bools
+    called_absent: Bools
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure that is looked at by group."""
+
+    name: str
+    better: Better | None
+    of: Callable[[Said, NDArray[np.intp]], float]
+    ranks: bool
+    unshown: str
+
+
+def _sensitivity(said: Said, r: NDArray[np.intp]) -> float:
+    ill = said.p[r][said.truth[r]]
+    return float((ill >= said.threshold).mean()) if len(ill) else float("nan")
+
+
+def _underdiagnosis(said: Said, r: NDArray[np.intp]) -> float:
+    ill = said.called_absent[r][said.truth[r]]
+    return float(ill.mean()) if len(ill) else float("nan")
+
+
+MEASURES = (
+    Measure("AUROC", "higher", lambda s, r: area(s.truth[r], s.p[r]), True, "One threshold may still be unfair."),
+    Measure(f"sensitivity at specificity {SPECIFICITY:g} of all", "higher", _sensitivity, True,
+            "The threshold is that of all groups together, taken from the same rows."),
+    Measure("underdiagnosis: ill, but decided absent", "lower", _underdiagnosis, True,
+            "A model that decides nothing has none; see the share decided."),
+    Measure("ECE", "lower", lambda s, r: ece(s.truth[r], s.p[r]), False,
+            "It is larger in small groups by chance alone, and goes by the group's own prevalence."),
+    Measure("decided", None, lambda s, r: float(s.decided[r].mean()), False,
+            "Declining hides a gap among those answered; read it with the figures above."),
+)  # fmt: skip
+
+
+def fairness(bench: Bench) -> Outcome:
+    """All of T5."""
+    outcome = Outcome(
+        done=[f"By {', '.join(bench.manifest.group_columns) or 'no column'}, and by two of them together."]
+    )
+    if not bench.manifest.group_columns:
+        outcome.not_done.append("Everything: the manifest names no groups (age_band, sex, view, source or any column).")
+        return outcome
+    for subject in bench.subjects:
+        for column, label in enumerate(subject.labels):
+            _label(bench, subject, column, label, outcome)
+    _refusals(bench, outcome)
+    outcome.not_done.append(
+        "Dice by group: too few masks have groups; add rows with masks to the manifest to change it."
+    )
+    return outcome
+
+
+def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Outcome) -> None:
+    name = subject.card.name
+    chosen = known_rows(subject, label, bench.sizes.images)
+    p = subject.chances(chosen.rows, lambda: bench.step(name))[:, column]
+    rows = [row for row, one in zip(chosen.rows, p, strict=True) if not np.isnan(one)]
+    if len(rows) < 2:
+        return
+    said = _said(subject, label, rows, p[~np.isnan(p)])
+    groups = groupings(bench, rows)
+    few: list[str] = []
+    gaps: list[Measured] = []
+    planned = [(by, m) for by in groups for m in MEASURES]
+    for by, measure in planned:
+        told = usable(bench, groups[by], said.truth if measure.ranks else None)
+        few += [f"{by} {one} (n {len(groups[by][one])})" for one in groups[by] if one not in told]
+        for group, at in told.items() if " and " not in by else ():
+            outcome.figures.append(
+                drawn_again(f"{measure.name}, {label}, {by} {group}", _within(measure, said, at),
+                            [rows[k].patient for k in at], name, measure.better, measure.unshown, chosen.note)
+            )  # fmt: skip
+        if len(told) > 1:
+            level = 1 - 0.05 / len(planned)
+            gaps.append(_gap(bench, name, f"{measure.name}, {label}, {by}", told, lambda r, m=measure: m.of(said, r),  # type: ignore[misc]
+                             rows, measure.better, level))  # fmt: skip
+            bench.step(f"{name}, {by}")
+    outcome.figures += holm(gaps)
+    if few:
+        small = list(dict.fromkeys(few))
+        single = [one for one in small if " and " not in one]
+        both = f"; and {len(small) - len(single)} groups of two columns" if len(small) > len(single) else ""
+        outcome.not_done.append(f"{name}, {label}: too few to say: {', '.join(single)}{both}.")
+
+
+def _within(measure: Measure, said: Said, at: NDArray[np.intp]) -> Statistic:
+    return lambda r: measure.of(said, at[r])
+
+
+def _said(subject: Subject, label: str, rows: Sequence[Row], p: Floats) -> Said:
+    truth = truth_of(rows, label)
+    card_label = next(one for one in subject.card.labels if one.name == label)
+    decisions = [decide(card_label, float(one)) for one in p]
+    healthy = p[~truth]
+    threshold = float(np.quantile(healthy, SPECIFICITY, method="higher")) if len(healthy) else 1.0
+    return Said(
+        p,
+        truth,
+        np.array([one != "indeterminate" for one in decisions]),
+        np.array([one == "absent" for one in decisions]),
+        np.nextafter(threshold, 2.0),
+    )
+
+
+Groups = dict[str, NDArray[np.intp]]
+"""Row numbers by group."""
+
+
+def groupings(bench: Bench, rows: Sequence[Row]) -> dict[str, Groups]:
+    """The groups of every column that has 2 to ``MOST_GROUPS`` values here, and of every two such columns together."""
+    columns = {}
+    for name in bench.manifest.group_columns:
+        values = [row.groups.get(name) for row in rows]
+        if 2 <= len({one for one in values if one}) <= MOST_GROUPS:
+            columns[name] = values
+    found = {name: _at(values) for name, values in columns.items()}
+    for one, other in combinations(columns, 2):
+        pairs = zip(columns[one], columns[other], strict=True)
+        found[f"{one} and {other}"] = _at([f"{a}, {b}" if a and b else None for a, b in pairs])
+    return found
+
+
+def _at(values: Sequence[str | None]) -> Groups:
+    return {
+        name: np.array([k for k, one in enumerate(values) if one == name], dtype=np.intp)
+        for name in sorted({one for one in values if one})
+    }
+
+
+def usable(bench: Bench, groups: Mapping[str, NDArray[np.intp]], truth: Bools | None) -> Groups:
+    """The groups with rows enough; with ``truth``, also with enough of both classes."""
+    least, of_class = (4, 1) if bench.quick else (FEWEST, FEWEST_OF_CLASS)
+
+    def enough(at: NDArray[np.intp]) -> bool:
+        both = truth is None or (truth[at].sum() >= of_class and (~truth[at]).sum() >= of_class)
+        return len(at) >= least and bool(both)
+
+    return {name: at for name, at in groups.items() if enough(at)}
+
+
+def _gap(
+    bench: Bench, subject: str, told: str, groups: Groups, statistic: Statistic, rows: Sequence[Row],
+    better: Better | None, level: float,
+) -> Measured:  # fmt: skip
+    values = {name: statistic(at) for name, at in groups.items()}
+    high, low = max(values, key=lambda k: values[k]), min(values, key=lambda k: values[k])
+    gap = values[high] - values[low]
+    both = np.concatenate([groups[high], groups[low]])
+    first = np.concatenate([np.ones(len(groups[high]), bool), np.zeros(len(groups[low]), bool)])
+
+    def difference(r: NDArray[np.intp]) -> float:
+        return statistic(both[r][first[r]]) - statistic(both[r][~first[r]])
+
+    rounds = 60 if bench.quick else max(ROUNDS, round(10 / (1 - level)))
+    interval = bootstrap(difference, [rows[k].patient for k in both], rounds, bench.seed, level)
+    chance = _by_chance(bench, groups, statistic, rows, gap, 60 if bench.quick else ROUNDS)
+    worst = low if better == "higher" else high
+    return Measured(
+        f"worst gap, {told}", round(gap, 4), int(sum(map(len, groups.values()))),
+        interval if all(map(np.isfinite, interval)) else None,
+        note=f"{high} {values[high]:.3f}, {low} {values[low]:.3f}; "
+             + (f"worst for {worst}; " if better else "") + f"p = {chance:.4f}",
+        subject=subject, better="lower" if better else None, unshown=f"{OTHERS} {SMALL}",
+    )  # fmt: skip
+
+
+def _by_chance(
+    bench: Bench, groups: Groups, statistic: Statistic, rows: Sequence[Row], gap: float, rounds: int
+) -> float:
+    """How often dealing the groups out at random among patients gives a gap as large."""
+    draw = bench.generator("deal", *groups)
+    at = np.concatenate(list(groups.values()))
+    sizes = np.cumsum([len(one) for one in groups.values()])[:-1]
+    people, person = np.unique([rows[k].patient for k in at], return_inverse=True)
+    as_large = 1
+    for _ in range(rounds):
+        order = np.argsort(draw.permutation(len(people))[person], kind="stable")
+        dealt = [statistic(part) for part in np.split(at[order], sizes)]
+        finite = [one for one in dealt if np.isfinite(one)]
+        as_large += bool(finite) and max(finite) - min(finite) >= gap - 1e-12
+    return as_large / (rounds + 1)
+
+
+def holm(gaps: Sequence[Measured]) -> list[Measured]:
+    """The gaps with the chance of each corrected for all of them (Holm, 1979), and what it comes to in words."""
+    raw = [float(one.note.rpartition("p = ")[2]) for one in gaps]
+    order = np.argsort(raw, kind="stable")
+    corrected = np.zeros(len(raw))
+    highest = 0.0
+    for place, k in enumerate(order):
+        highest = max(highest, min(1.0, raw[k] * (len(raw) - place)))
+        corrected[k] = highest
+    out = []
+    for one, p in zip(gaps, corrected, strict=True):
+        before = one.note.rpartition("p = ")[0]
+        word = "a gap beyond chance" if p <= 0.05 else "may be chance"
+        out.append(replace(one, note=f"{before}p = {p:.3f} of {len(gaps)} gaps (Holm): {word}"))
+    return out
+
+
+def _refusals(bench: Bench, outcome: Outcome) -> None:
+    """Refused by the domain identifier, by group: refusal must not hide a gap."""
+    name = bench.identifier.card.name
+    rows = [row for one in bench.per_domain(bench.sizes.images // 4, name).values() for row in one.rows if row.groups]
+    if not rows:
+        return
+    refused = np.array([not one.accepted for one in bench.decisions(rows)], dtype=np.float64)
+    gaps = []
+    for by, groups in groupings(bench, rows).items():
+        told = usable(bench, groups, None)
+        if len(told) > 1 and by != "source" and " and " not in by:
+            gaps.append(
+                _gap(bench, name, f"refused, {by}", told, lambda r: float(refused[r].mean()), rows, "lower", 0.99)
+            )
+    outcome.figures += holm(gaps)

@@ -1,0 +1,113 @@
+"""T2 for segmentation: spoilt images, boxes that are off, points instead of a box."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from evaluation.measure import Floats
+from evaluation.trust.bench import Bench, Pixels
+from evaluation.trust.manifest import mask_of
+from evaluation.trust.outcome import Curve, Outcome, Point, drawn_again
+from evaluation.trust.outlines import (
+    Bools,
+    Target,
+    answered,
+    dice,
+    moved,
+    outlined,
+    points_in,
+    prompted_rows,
+    targets,
+    unprompted_rows,
+)
+from evaluation.trust.robustness import CLEAN, Values, copy_of, keys, tell
+from tools.segmentation.predictor import Segmenter
+from tools.segmentation.prompts import Prompt
+
+JITTERS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+POINTS = (1, 3, 10)
+BOX_IS_TRUE = "The box is drawn round the true mask, which no user has; the next figures move it."
+FEW_KINDS = "The mean over images of several kinds hides those that are much worse."
+
+
+def segmentation(bench: Bench) -> Outcome:
+    """Dice of every segmenter under corruption; of promptable ones also when the prompt is poorer."""
+    outcome = Outcome(done=["Dice against the manifest's masks, under the same corruptions, and with poorer prompts."])
+    for segmenter in bench.segmenters:
+        _prompted(bench, segmenter, outcome)
+    for tool in bench.outliners:
+        chosen = unprompted_rows(bench, tool, max(bench.sizes.corrupted // 2, 2))
+        cases = [Target(row, mask) for row in chosen.rows
+                 if (mask := mask_of(row, bench.image(row).display.shape[:2])) is not None and mask.any()]  # fmt: skip
+        if not cases:
+            outcome.not_done.append(f"{tool.card.name}: the manifest has no mask of what it outlines.")
+            continue
+
+        def outline(case: Target, pixels: Pixels, tool: object = tool) -> Bools | None:
+            return outlined(tool, bench, case.row, pixels)  # type: ignore[arg-type]
+
+        values = _spoilt(bench, cases, outline, tool.card.name)
+        tell(bench, tool.card.name, "Dice", values, [case.row.patient for case in cases], "higher",
+             "An outline that is declined counts as 0.", chosen.note, outcome)  # fmt: skip
+    return outcome
+
+
+def _spoilt(
+    bench: Bench, cases: Sequence[Target], outline: Callable[[Target, Pixels], Bools | None], name: str
+) -> Values:
+    found: Values = {}
+    for key in keys(bench):
+        masks = [outline(case, copy_of(bench, case.row, key)) for case in cases]
+        found[key] = np.array(
+            [0.0 if mask is None else dice(mask, case.mask) for mask, case in zip(masks, cases, strict=True)]
+        )
+        bench.step(f"{name}, {key[0]}")
+    return found
+
+
+def _prompted(bench: Bench, segmenter: Segmenter, outcome: Outcome) -> None:
+    name = segmenter.card.name
+    chosen = prompted_rows(bench, segmenter, max(bench.sizes.corrupted // 20, 1))
+    cases = targets(bench, [row for one in chosen for row in one.rows])
+    if len(cases) < 2:
+        outcome.not_done.append(f"{name}: the manifest has fewer than two masks it may be measured on.")
+        return
+    taught = sum(one.taught for one in chosen)
+    kinds = sorted({case.row.domain or "" for case in cases})
+    note = f"{len(kinds)} kinds of image" + (f"; {taught} of them taught the model: too good" if taught else "")
+    who = [case.row.patient for case in cases]
+    values = _spoilt(bench, cases, lambda case, pixels: answered(segmenter, pixels, Prompt(case.box)), name)
+    tell(bench, name, "Dice from a box", values, who, "higher", f"{BOX_IS_TRUE} {FEW_KINDS}", note, outcome)
+    ways = {f"edges off by up to {j:g} of the side": _moved(bench, segmenter, cases, j) for j in JITTERS[1:]}
+    ways |= {
+        f"{count} {'point' if count == 1 else 'points'}": _pointed(bench, segmenter, cases, count) for count in POINTS
+    }
+    for told, scores in ways.items():
+        outcome.figures.append(
+            drawn_again(f"Dice, {told}", lambda r, s=scores: float(s[r].mean()), who, name, "higher",  # type: ignore[misc]
+                        "One draw an image; a user is off in other ways.", note)
+        )  # fmt: skip
+    start = float(values[CLEAN].mean())
+    line = (Point(0, round(start, 4)), *(Point(j, round(float(ways[f"edges off by up to {j:g} of the side"].mean()), 4))
+                                         for j in JITTERS[1:]))  # fmt: skip
+    outcome.curves.append(Curve(f"{name}: Dice as the box is moved", "edges off by up to, of the side", "Dice",
+                                {"box": line}))  # fmt: skip
+
+
+def _moved(bench: Bench, segmenter: Segmenter, cases: Sequence[Target], jitter: float) -> Floats:
+    out = []
+    for case in cases:
+        display = bench.image(case.row).display
+        prompt = moved(case.box, jitter, case.mask.shape, bench.generator("box", case.row.number, jitter))
+        out.append(dice(answered(segmenter, display, prompt), case.mask))
+    bench.step(f"{segmenter.card.name}, box off by {jitter:g}")
+    return np.array(out)
+
+
+def _pointed(bench: Bench, segmenter: Segmenter, cases: Sequence[Target], count: int) -> Floats:
+    out = []
+    for case in cases:
+        prompt = points_in(case.mask, count, bench.generator("points", case.row.number, count))
+        out.append(dice(answered(segmenter, bench.image(case.row).display, prompt), case.mask))
+    bench.step(f"{segmenter.card.name}, {count} points")
+    return np.array(out)

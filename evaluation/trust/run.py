@@ -1,0 +1,138 @@
+"""Runs the parts of a report one after another; each is kept when it is done, and taken from there the next time."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from evaluation.errors import EvaluationError, ReportError
+from evaluation.trust.agent import agent
+from evaluation.trust.bench import Bench
+from evaluation.trust.explanation import explanation
+from evaluation.trust.fairness import fairness
+from evaluation.trust.outcome import Outcome
+from evaluation.trust.page import page
+from evaluation.trust.privacy import privacy
+from evaluation.trust.prompting import segmentation
+from evaluation.trust.record import Report, as_text, read_json, write_text
+from evaluation.trust.reliability import reliability
+from evaluation.trust.robustness import robustness
+
+CODE = "1"
+"""Raised by hand when a part measures something else than before, so that kept results are not reused."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a report. ``steps`` is about how often it says that it got on, for the progress bar."""
+
+    title: str
+    measure: Callable[[Bench], Outcome]
+
+
+PARTS: Mapping[str, Part] = {
+    "privacy": Part("Privacy (T1)", privacy),
+    "robustness": Part("Robustness (T2): domain and findings", robustness),
+    "segmentation": Part("Robustness (T2): segmentation", segmentation),
+    "reliability": Part("Reliability (T3)", reliability),
+    "explanation": Part("Explanations (T4)", explanation),
+    "fairness": Part("Fairness (T5)", fairness),
+    "agent": Part("The whole assistant (T3, T4)", agent),
+}
+"""The parts by name, in the order in which they are measured."""
+
+Told = Callable[[str, str], None]
+"""Is told the part, and what of it goes on."""
+
+
+def run(bench: Bench, out: Path, parts: Sequence[str] = tuple(PARTS), told: Told = lambda _part, _step: None) -> Report:
+    """Measure, and write ``report.json`` and ``report.html`` into the folder ``out``.
+
+    A part that was measured before with the same manifest, models, sizes and seed is taken from ``out/parts``.
+    Raises ``ReportError`` when nothing can be written there. A part that cannot be measured is told as not done.
+    """
+    unknown = [name for name in parts if name not in PARTS]
+    if unknown:
+        raise ReportError(f"no part is called {unknown[0]}; the parts are: {', '.join(PARTS)}")
+    kept = out / "parts"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"the folder of the report cannot be made ({type(error).__name__})") from None
+    report = Report(_about(bench))
+    for name in PARTS:
+        if name not in parts:
+            continue
+        key = _key(bench, name)
+        file = kept / f"{name}.json"
+        found = _kept(file, key)
+        if found is None:
+            begun = time.perf_counter()
+            bench.step = _teller(told, name)
+            told(name, "begins")
+            outcome = _measured(PARTS[name], bench)
+            seconds = round(time.perf_counter() - begun, 1)
+            write_text(file, as_text({"key": key, "seconds": seconds, **outcome.as_json()}))
+            found = Outcome.of_json(read_json(file)), seconds
+        told(name, "done")
+        report.titles[name], (report.parts[name], report.seconds[name]) = PARTS[name].title, found
+    write_text(out / "report.json", as_text(report.as_json()))
+    write_text(out / "report.html", page(report))
+    return report
+
+
+def _teller(told: Told, name: str) -> Callable[[str], None]:
+    return lambda step: told(name, step)
+
+
+def _measured(part: Part, bench: Bench) -> Outcome:
+    try:
+        return part.measure(bench)
+    except EvaluationError:
+        raise
+    except ImportError as error:
+        return Outcome(not_done=[f"Everything: a package is missing ({error.name})."])
+
+
+def _kept(file: Path, key: str) -> tuple[Outcome, float] | None:
+    """What is kept of a part, if it was made with the same inputs."""
+    try:
+        told = read_json(file)
+        return (Outcome.of_json(told), float(told["seconds"])) if told["key"] == key else None
+    except (ReportError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _about(bench: Bench) -> dict[str, Any]:
+    manifest = bench.manifest
+    try:
+        installed = version("overread")
+    except PackageNotFoundError:
+        installed = "not installed"
+    domains = [row.domain or "none" for row in manifest.rows]
+    return {
+        "overread": installed,
+        "seed": bench.seed,
+        "quick": bench.quick,
+        "sizes": {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(bench.sizes).items()},
+        "manifest": {
+            "sha256": manifest.sha256,
+            "rows": len(manifest.rows),
+            "patients": len({row.patient for row in manifest.rows}),
+            "groups": list(manifest.group_columns),
+            "domains": {name: domains.count(name) for name in sorted(set(domains))},
+        },
+        "models": [file.card.ref.model_dump() for file in bench.cards.values()],
+    }
+
+
+def _key(bench: Bench, part: str) -> str:
+    """A digest of everything a part's figures depend on: code, manifest, images, cards, sizes, seed."""
+    images = [(row.number, row.path.stat().st_size, row.path.stat().st_mtime_ns) for row in bench.manifest.rows]
+    cards = [file.card.model_dump(mode="json") for file in bench.cards.values()]
+    told = json.dumps([CODE, part, _about(bench), images, cards], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()
