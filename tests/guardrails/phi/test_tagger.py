@@ -224,3 +224,10 @@ def test_who_the_patient_is_said_to_be_is_a_name_and_what_is_not() -> None:
     assert shown == "The patient is [NAME] and has a cough."
     for text in ("The patient is Full Code.", "The patient is Covid Positive now.", "The patient was well."):
         assert redact(text, None, DETECTOR).text == text
+
+
+def test_the_town_behind_a_department_is_a_place() -> None:
+    shown = redact("The film was read at the Department of Nuclear Medicine, Zabrze in May.", None, DETECTOR).text
+    assert "Zabrze" not in shown
+    text = "Department of Radiology, Nurse on call; Department of Surgery, Chest X-ray done."
+    assert redact(text, None, TextDetector(tagged=False)).text == text
