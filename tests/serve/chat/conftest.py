@@ -31,8 +31,12 @@ class ChatServer:
         self.url = "http://" + line.split("http://")[1].split()[0]
 
     def uploads(self) -> list[Path]:
-        """The uploaded files that lie on the disk now; Gradio's empty placeholders do not count."""
-        return [path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size]
+        """The uploaded files that lie on the disk now.
+
+        Gradio's empty placeholders do not count, nor does the picture that the server draws for its rehearsal.
+        """
+        files = (path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size)
+        return [path for path in files if not path.parent.name.startswith("overread-rehearsal-")]
 
     def end(self, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """End it, as Ctrl-C does: the exit code, and what was written to stderr."""

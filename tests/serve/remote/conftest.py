@@ -69,7 +69,7 @@ class RayServer:
         return [*Path("/tmp").glob(own), *self.tmp.iterdir()]  # noqa: S108
 
     def answering(self) -> int:
-        """The replica that has a run of the API going on, by the folder it has for it."""
+        """The replica that has a run about an image going on, by the folder it has for the image."""
         for _ in range(WAIT_S * 20):
             for folder in (run for own in self.folders() for run in own.glob("tmp/overread-chat-*/run-*")):
                 return int(folder.parent.name.split("-")[2])

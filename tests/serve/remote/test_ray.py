@@ -230,8 +230,9 @@ def test_a_run_goes_on_when_the_process_of_the_networks_dies(ray_server: RayServ
 
 def test_a_stream_whose_process_dies_ends_with_an_error_and_the_next_is_answered(ray_server: RayServer) -> None:
     chunks: list[Any] = []
+    asked = body(f"What is this? {ASKED}", data_uri(SAMPLES / "retina.jpg"), stream=True)
     with ray_server.paused("Search"), ray_server.client() as client, client.stream(
-        "POST", "/v1/chat/completions", json=body(ASKED, stream=True)
+        "POST", "/v1/chat/completions", json=asked
     ) as answer:  # fmt: skip
         lines = answer.iter_lines()
         for chunk in told(lines):
