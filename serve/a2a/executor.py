@@ -51,7 +51,7 @@ class Executor(AgentExecutor):
 
     async def _run(self, owner: str, given: Given, telling: "Telling") -> None:
         async with AsyncExitStack() as stack:
-            stack.enter_context(self._service.admission.place(owner))
+            await stack.enter_async_context(self._service.admission.place(owner))
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="task-", dir=self._service.folder))
             asked = await asyncio.to_thread(self._asked, owner, given, Path(folder))
             await stack.enter_async_context(self._service.admission.turn(asked.with_images))

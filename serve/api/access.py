@@ -50,7 +50,7 @@ class Access:
                 if counted:
                     self._service.admission.count(owner)
                 posted = counted and scope["method"] == "POST"
-                with self._service.admission.place(owner) if posted else nullcontext():
+                async with self._service.admission.place(owner) if posted else nullcontext():
                     await self._app(scope, receive, send)
                 return
         except ApiError as error:

@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from overread.settings import Settings
 from serve.api.metrics import Metrics
 from serve.errors import ApiError
 
 MOST_BUCKETS = 10_000
+GRACE_S = 0.25
+"""Seconds to wait for a place before a request is turned away."""
 
 
 class Admission:
@@ -21,6 +23,7 @@ class Admission:
         self._metrics = metrics
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._places: Counter[str] = Counter()
+        self._left = asyncio.Event()
         self._turns = asyncio.Semaphore(settings.api_image_runs)
 
     def count(self, owner: str) -> None:
@@ -38,9 +41,18 @@ class Admission:
             message = f"more than {self._settings.api_rate} requests a minute; slow down"
             raise ApiError(429, "rate_limit_exceeded", message, retry_after_s=(1 - left) / a_second)
 
-    @contextmanager
-    def place(self, owner: str) -> Iterator[None]:
-        """Hold a place. Raises ``ApiError``: 429 when the owner has too many, 503 when all together have."""
+    @asynccontextmanager
+    async def place(self, owner: str) -> AsyncIterator[None]:
+        """Hold a place. Raises ``ApiError``: 429 when the owner has too many, 503 when all together have.
+
+        A place is free a moment after its client has read the end of the answer, and may be asking again: so one that
+        is not free at once is waited for as long as ``GRACE_S``.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                while self._full(owner):
+                    self._left.clear()
+                    await self._left.wait()
         if self._places[owner] >= self._settings.api_runs_per_key:
             self._metrics.rejected.labels("concurrency").inc()
             message = f"{self._settings.api_runs_per_key} requests of this key go on already; wait for one to end"
@@ -57,6 +69,11 @@ class Admission:
             if not self._places[owner]:
                 del self._places[owner]
             self._metrics.in_flight.dec()
+            self._left.set()
+
+    def _full(self, owner: str) -> bool:
+        own, every = self._places[owner], self._places.total()
+        return own >= self._settings.api_runs_per_key or every >= self._settings.api_runs
 
     @asynccontextmanager
     async def turn(self, with_images: bool) -> AsyncIterator[None]:
