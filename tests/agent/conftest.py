@@ -13,6 +13,8 @@ import pytest
 
 from agent.assistant import Assistant
 from agent.parts import Parts
+from agent.request import Request
+from overread.events import ClaimEvent
 from overread.settings import Settings
 
 
@@ -176,3 +178,10 @@ async def assistant(own_settings: Settings, parts: Parts) -> AsyncIterator[Assis
     """An assistant with a state of its own."""
     async with Assistant(own_settings, parts) as made:
         yield made
+
+
+@pytest.fixture
+async def quotes(assistant: Assistant) -> list[str]:
+    """Three sentences of the passages that answer a question of knowledge, each with its id."""
+    events = [event async for event in assistant.ask(Request("What is pneumonia, and how is it confirmed?"))]
+    return [event.text for event in events if isinstance(event, ClaimEvent) and event.verdict == "supported"][:3]

@@ -20,12 +20,6 @@ async def ask(own: Settings, parts: Parts, url: str | None, **chosen: Any) -> li
         return [event async for event in one.ask(Request(QUESTION))]
 
 
-@pytest.fixture
-async def quotes(own_settings: Settings, parts: Parts) -> list[str]:
-    events = await ask(own_settings, parts, None)
-    return [event.text for event in events if isinstance(event, ClaimEvent) and event.verdict == "supported"][:3]
-
-
 def answer(events: list[Event]) -> str:
     done = events[-1]
     assert isinstance(done, DoneEvent)

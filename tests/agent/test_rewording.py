@@ -17,11 +17,6 @@ from overread.settings import Settings
 QUESTION = "What is pneumonia, and how is it confirmed?"
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    return Parts(Settings())
-
-
 def assistant(own: Settings, parts: Parts, url: str | None) -> Assistant:
     settings = own.model_copy(update={"llm_base_url": url, "llm_first_token_s": 0.7, "llm_stall_s": 0.7})
     return Assistant(settings, parts)
@@ -30,13 +25,6 @@ def assistant(own: Settings, parts: Parts, url: str | None) -> Assistant:
 async def ask(own: Settings, parts: Parts, url: str | None) -> list[Event]:
     async with assistant(own, parts, url) as one:
         return [event async for event in one.ask(Request(QUESTION))]
-
-
-@pytest.fixture
-async def quotes(own_settings: Settings, parts: Parts) -> list[str]:
-    """Sentences of the first passage, each with its id."""
-    events = await ask(own_settings, parts, None)
-    return [event.text for event in events if isinstance(event, ClaimEvent) and event.verdict == "supported"][:3]
 
 
 def answer(events: list[Event]) -> str:
