@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ Role = Literal["knowledge", "report"]
 Status = Literal["current", "outdated", "retracted"]
 
 MAX_TITLE = 300
+MAX_NAMES = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufeff\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _MONTHS = {
@@ -38,7 +40,8 @@ class Part:
 class Document:
     """One document. ``key`` tells it from the others of the same file. ``date`` is YYYY, YYYY-MM or YYYY-MM-DD.
 
-    ``note`` says why a document is outdated or retracted, where its source says so.
+    ``note`` says why a document is outdated or retracted, where its source says so. ``names`` are what else its source
+    calls its subject.
     """
 
     key: str
@@ -54,6 +57,7 @@ class Document:
     note: str | None = None
     domains: tuple[str, ...] = ()
     role: Role = "knowledge"
+    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Writer:
     format: str
     source: str
     about: dict[str, Any] = field(default_factory=dict)
-    """Further fields of the document: url, licence, date, status, note, domains, role."""
+    """Further fields of the document: url, licence, date, status, note, domains, role, names."""
     _pieces: list[str] = field(default_factory=list)
     _parts: list[Part] = field(default_factory=list)
     _length: int = 0
@@ -109,6 +113,12 @@ class Writer:
         self._pieces.append(text)
         self._length += len(text)
         return start
+
+
+def other_names(names: Iterable[str | None], title: str) -> tuple[str, ...]:
+    """Names that a source lists, each once, on one line, without the title itself; at most ``MAX_NAMES``."""
+    sound = (one_line(name or "")[:MAX_TITLE] for name in names)
+    return tuple(dict.fromkeys(name for name in sound if name and name.lower() != one_line(title).lower()))[:MAX_NAMES]
 
 
 def clean(text: str) -> str:

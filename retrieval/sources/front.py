@@ -6,7 +6,7 @@ from typing import Any, get_args
 import yaml
 
 from retrieval.errors import SourceError
-from retrieval.sources.document import Status, iso_date, one_line
+from retrieval.sources.document import Status, iso_date, one_line, other_names
 
 MAX_FRONT = 65_536
 """Characters of a front matter."""
@@ -15,7 +15,7 @@ _OTHER_WORDS = {"withdrawn": "retracted", "superseded": "outdated", "obsolete": 
 
 
 def about(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a document that ``fields`` give: url, licence, date, status, note and domains.
+    """The fields of a document that ``fields`` give: url, licence, date, status, note, domains and other names.
 
     Raises ``SourceError`` on a status that is none, because a mark that is not understood must not be lost.
     """
@@ -36,6 +36,9 @@ def about(fields: Mapping[str, Any]) -> dict[str, Any]:
         domains = [domains]
     if isinstance(domains, list | tuple):
         out["domains"] = tuple(name for name in map(_text, domains) if name)
+    names = fields.get("names") or fields.get("synonyms") or fields.get("aliases") or ()
+    if isinstance(names, list | tuple):
+        out["names"] = other_names(map(_text, names), "")
     return out
 
 

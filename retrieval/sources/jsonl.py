@@ -1,7 +1,8 @@
 """JSONL: a document a line, with ``text`` or ``sections`` and what else is known of it.
 
 Fields: ``id``, ``title``, ``text``, ``sections`` [{``title``, ``text``, ``page``}], ``source``, ``url``, ``licence``,
-``date``, ``status`` (current, outdated, retracted), ``status_note``, ``domains``, ``role`` (knowledge, report).
+``date``, ``status`` (current, outdated, retracted), ``status_note``, ``domains``, ``names`` (what else
+its subject is called), ``role`` (knowledge, report).
 """
 
 import json

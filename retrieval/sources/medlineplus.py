@@ -9,7 +9,7 @@ from lxml import etree, html
 
 from retrieval.sources import elements
 from retrieval.sources.bounds import parse_xml
-from retrieval.sources.document import Document, Writer, iso_date
+from retrieval.sources.document import Document, Writer, iso_date, other_names
 from retrieval.sources.front import address
 
 _BLOCKS = ["p", "li", "h2", "h3", "h4"]
@@ -24,12 +24,13 @@ def read(data: bytes, name: str) -> Iterator[Document]:
             continue
         month, _, rest = (topic.get("date-created") or made or "").partition("/")
         day, _, year = rest.partition("/")
+        title = topic.get("title") or name
         about = {
             "url": address(topic.get("url")),
             "licence": "public domain (MedlinePlus health topic summary)",
             "date": iso_date(f"{year[:4]}-{month}-{day}"),
+            "names": other_names((also.text for also in topic.iter("also-called")), title),
         }
-        title = topic.get("title") or name
         writer = Writer(topic.get("id") or title, title, "medlineplus", "MedlinePlus", about)
         for line in _lines(elements.text(topic.find("full-summary")) or topic.get("meta-desc") or ""):
             writer.add(line, ("Summary",))

@@ -9,7 +9,7 @@ from typing import Any
 
 from retrieval.sources import elements
 from retrieval.sources.bounds import parse_xml
-from retrieval.sources.document import Document, Writer
+from retrieval.sources.document import Document, Writer, other_names
 from retrieval.sources.front import address
 
 LICENCE = "CC BY 4.0 (MedQuAD)"
@@ -23,7 +23,11 @@ def read(data: bytes, name: str) -> Iterator[Document]:
     root = parse_xml(data)
     source = root.get("source") or root.get("corpus") or "MedQuAD"
     focus = elements.text(_first(root, "Focus", "doctitle-focus")) or name
-    about = {"url": address(root.get("url")), "licence": LICENCE}
+    about = {
+        "url": address(root.get("url")),
+        "licence": LICENCE,
+        "names": other_names((name.text for name in root.iter("Synonym", "synonym")), focus),
+    }
     writer = Writer(f"{source}/{root.get('id') or root.get('docid')}", focus, "medquad", source, about)
     for pair in root.iter("QAPair", "pair"):
         question = elements.text(_first(pair, "Question", "question")).replace("is (are)", "is").rstrip(" ?")

@@ -15,6 +15,8 @@ from overread.encoder import sentence_encoder
 from overread.records import Passage
 from retrieval.cache import MANIFEST
 from retrieval.errors import BaseError
+from retrieval.names import renamed
+from retrieval.presence import Asked
 from retrieval.sources.document import Role
 from retrieval.storage.generations import current, damage
 from retrieval.storage.scoring import Judged, Scoring
@@ -24,7 +26,7 @@ from retrieval.storage.wording import Wording
 from retrieval.storage.words import Words
 
 ABOUT = "base.json"
-FORMAT = 2
+FORMAT = 3
 """Raised when the layout of a generation changes."""
 
 CANDIDATES = 100
@@ -80,6 +82,22 @@ class Found:
             text=self.stored.text,
             score=round(self.score, 4),
         )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one reading of a question found: candidates with their scores, and the likeliest of them in order."""
+
+    asked: Asked
+    vector: NDArray[np.float32] | None
+    rows: NDArray[np.int32]
+    bm25: NDArray[np.float32]
+    cosines: NDArray[np.float32] | None
+    ranked: list[Judged]
+
+    @property
+    def likeliest(self) -> float:
+        return self.ranked[0].probability if self.ranked else 0.0
 
 
 class StoredBase:
@@ -148,7 +166,7 @@ class StoredBase:
         retracted: bool = True,
         instead: Sequence[str] = (),
     ) -> list[Found]:
-        """The passages nearest to a query, best first, at most ``k``.
+        """The passages nearest to a query, best first, at most ``k``. A subject may go by any name its documents list.
 
         What is retracted comes after what answers. ``source`` is a format, or a part of a source's name;
         ``since`` a date YYYY[-MM[-DD]]: what is older, or has no date, is left out; ``domain`` a domain the document is
@@ -157,14 +175,36 @@ class StoredBase:
         """
         if since is not None and not _DATE.fullmatch(since):
             raise BaseError("the date is not one: write YYYY, YYYY-MM or YYYY-MM-DD")
-        if self._words is None or self._scoring is None:
+        words, scoring = self._words, self._scoring
+        if words is None or scoring is None:
             return []
         allowed = self.texts.allowed(source=source, since=since, domain=domain, role=role, retracted=retracted)
-        asked = self._scoring.ask(query)
-        if instead and not asked.naming.any():
+        k = max(0, k)
+        if instead and not scoring.ask(query).naming.any():
             query = " ".join([query, *instead])
-            asked = self._scoring.ask(query)
-        bm25 = self._words.scores(asked.ordered)
+        best = self._rank(words, scoring, query, allowed, dense, k)
+        other = renamed(query, self.texts.other_names)
+        if other != query:
+            # A word that is a name somewhere may be meant as a word here: the reading that is answered better counts.
+            best = max(
+                best, self._rank(words, scoring, other, allowed, dense, k), key=lambda reading: reading.likeliest
+            )
+        stored = self.texts.stored([int(best.rows[one.place]) for one in best.ranked])
+        looked_at = sorted(zip(best.ranked, stored, strict=True), key=lambda pair: _place(*pair))
+        found = []
+        for one, candidate in looked_at[:k]:
+            answer, headed = scoring.answer(best.asked, one, candidate, best.vector)
+            cosine = float(best.cosines[one.place]) if best.cosines is not None else None
+            own = float(best.bm25[one.place])
+            found.append(Found(candidate, one.probability, one.likely, own, cosine, answer, headed))
+        return found
+
+    def _rank(
+        self, words: Words, scoring: Scoring, query: str, allowed: NDArray[np.bool_] | None, dense: bool, k: int
+    ) -> "_Reading":
+        """The likeliest passages for one reading of a question: ``k``, or as many as are looked at."""
+        asked = scoring.ask(query)
+        bm25 = words.scores(asked.ordered)
         if allowed is not None:
             bm25 = np.where(allowed, bm25, np.float32(0))
         rows, cosines, vector = _best(bm25, CANDIDATES), None, None
@@ -172,17 +212,8 @@ class StoredBase:
             vector = sentence_encoder().encode([query])[0]
             rows = np.union1d(rows, self._vectors.nearest(vector, CANDIDATES, allowed)).astype(np.int32)
             cosines = self._vectors.cosines(vector, rows)
-        k = max(0, k)
-        ranked = self._scoring.rank(asked, rows, bm25[rows], cosines, vector, k)[: max(k, LOOKED_AT)]
-        stored = self.texts.stored([int(rows[one.place]) for one in ranked])
-        looked_at = sorted(zip(ranked, stored, strict=True), key=lambda pair: _place(*pair))
-        found = []
-        for one, candidate in looked_at[:k]:
-            answer, headed = self._scoring.answer(asked, one, candidate, vector)
-            cosine = float(cosines[one.place]) if cosines is not None else None
-            own = float(bm25[rows[one.place]])
-            found.append(Found(candidate, one.probability, one.likely, own, cosine, answer, headed))
-        return found
+        ranked = scoring.rank(asked, rows, bm25[rows], cosines, vector, k)[: max(k, LOOKED_AT)]
+        return _Reading(asked, vector, rows, bm25[rows], cosines, ranked)
 
 
 def read_about(folder: Path) -> dict[str, Any]:

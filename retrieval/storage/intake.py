@@ -123,6 +123,6 @@ def _add(staging: Staging, file: File, report: Report) -> str | None:
 def _content(document: Document) -> bytes:
     parts = [
         document.title, document.text, document.source, document.url, document.licence, document.date, document.status,
-        document.note, document.role, *document.domains,
+        document.note, document.role, *document.domains, *document.names,
     ]  # fmt: skip
     return hashlib.sha256("\x00".join(str(part) for part in parts).encode()).digest()

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.chunks import Chunk, content_key, searchable
+from retrieval.names import table
 from retrieval.sources.document import Document
 
 _SCHEMA = """
@@ -17,18 +18,20 @@ CREATE TABLE files (path TEXT PRIMARY KEY, sha256 BLOB NOT NULL, problem TEXT) W
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, file TEXT NOT NULL, content BLOB NOT NULL, title TEXT NOT NULL,
     text TEXT NOT NULL, format TEXT NOT NULL, source TEXT NOT NULL, url TEXT, licence TEXT, date TEXT,
-    status TEXT NOT NULL, note TEXT, domains TEXT NOT NULL, role TEXT NOT NULL
+    status TEXT NOT NULL, note TEXT, domains TEXT NOT NULL, role TEXT NOT NULL,
+    names TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER NOT NULL, section TEXT NOT NULL, page INTEGER,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, sentences BLOB NOT NULL, key BLOB NOT NULL
 );
+CREATE TABLE names (terms TEXT PRIMARY KEY, name TEXT NOT NULL, title TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX documents_file ON documents (file);
 CREATE INDEX documents_content ON documents (content);
 CREATE INDEX passages_document ON passages (document);
 """
 
-_COLUMNS = "id, file, content, title, text, format, source, url, licence, date, status, note, domains, role"
+_COLUMNS = "id, file, content, title, text, format, source, url, licence, date, status, note, domains, role, names"
 _INSERT = f"INSERT INTO documents ({_COLUMNS}) VALUES ({', '.join('?' * len(_COLUMNS.split(', ')))})"  # noqa: S608
 _RENUMBER = """
 INSERT INTO fresh.passages
@@ -47,6 +50,9 @@ class Staging:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'passages'").fetchone():
             self._connection.executescript(_SCHEMA)
+        if not self._connection.execute("SELECT 1 FROM pragma_table_info('documents') WHERE name = 'names'").fetchone():
+            # Written by a version that knew no other names.
+            self._connection.execute("ALTER TABLE documents ADD COLUMN names TEXT NOT NULL DEFAULT '[]'")
         self.changed = False
 
     def close(self) -> None:
@@ -108,7 +114,7 @@ class Staging:
         values = [
             id_, file, content, document.title, document.text, document.format, document.source, document.url,
             document.licence, document.date, document.status, document.note, json.dumps(document.domains),
-            document.role,
+            document.role, json.dumps(document.names),
         ]  # fmt: skip
         number = self._connection.execute(_INSERT, values).lastrowid
         self._connection.executemany(
@@ -148,8 +154,15 @@ class Staging:
         self._connection.execute("INSERT INTO fresh.files SELECT * FROM files")
         self._connection.execute("INSERT INTO fresh.documents SELECT * FROM documents ORDER BY number")
         self._connection.execute(_RENUMBER)
+        self._connection.executemany("INSERT INTO fresh.names VALUES (?, ?, ?)", self._names())
         self._connection.commit()
         self._connection.execute("DETACH fresh")
+
+    def _names(self) -> Iterator[tuple[str, str, str]]:
+        """What else the subjects are called: terms, name and title."""
+        told = self._connection.execute("SELECT title, names FROM documents WHERE role = 'knowledge' ORDER BY number")
+        for run, other in table((title, json.loads(names)) for title, names in told).items():
+            yield run, other.name, other.title
 
     def _drop(self, numbers: Sequence[int]) -> None:
         for number in numbers:

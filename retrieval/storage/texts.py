@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.chunks import searchable
 from retrieval.errors import BaseError
+from retrieval.names import OtherName
 from retrieval.sources.document import Role, Status
 from retrieval.storage.wording import Said
 from retrieval.terms import terms
@@ -41,6 +42,7 @@ AND (:domain IS NULL OR EXISTS (SELECT 1 FROM json_each(d.domains)
 AND (:role IS NULL OR d.role = :role)
 AND (:retracted OR d.status != 'retracted')
 """
+_NAMES = "SELECT terms, name, title FROM names WHERE terms IN (SELECT value FROM json_each(?))"
 _COUNTED = frozenset({"format", "status", "role", "licence", "source"})
 _PROBLEMS = "SELECT path, problem FROM files WHERE problem IS NOT NULL ORDER BY path"
 
@@ -151,6 +153,11 @@ class Texts:
         mask = np.zeros(self.passages, dtype=np.bool_)
         mask[[record[0] for record in self._all(_ALLOWED, {**values, "retracted": retracted})]] = True
         return mask
+
+    def other_names(self, runs: Sequence[str]) -> dict[str, OtherName]:
+        """The other names of subjects among some runs of terms."""
+        found = self._all(_NAMES, [json.dumps(runs)])
+        return {run: OtherName(name, title) for run, name, title in found}
 
     def keys(self) -> list[bytes]:
         """The content key of every passage, in the order of rows."""

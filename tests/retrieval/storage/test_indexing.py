@@ -217,7 +217,7 @@ def test_a_base_of_an_earlier_version_is_made_anew_from_its_texts(base: Path, do
     folder = current(base)
     assert folder is not None
     about = folder / "base.json"
-    about.write_text(about.read_text().replace('"format": 2', '"format": 1'))
+    about.write_text(about.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(BaseError, match="overread index add"):
         StoredBase.open(base)
     with pytest.raises(BaseError, match="overread index add"):
