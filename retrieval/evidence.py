@@ -94,7 +94,9 @@ def telling(
 def _says(text: str) -> bool:
     """Whether a sentence says something: it does not only ask, and is no heading that stands on a line of its own."""
     text = text.strip()
-    return bool(text) and not text.endswith("?") and not (_HEADING.fullmatch(text) and len(text.split()) <= _HEADED)
+    if not text or text.endswith("?"):
+        return False
+    return text.count(" ") >= _HEADED or not (len(text.split()) <= _HEADED and _HEADING.fullmatch(text))
 
 
 def chosen(scores: NDArray[np.float64], most: int = MOST) -> list[int]:

@@ -6,7 +6,7 @@ say the same.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -37,12 +37,22 @@ class Asked:
 
     def share(self, there: NDArray[np.bool_]) -> NDArray[np.float64]:
         """How much of the question is among some words, rare ones counting more: in [0, 1] for bool ``(..., w)``."""
-        return np.asarray(there @ self.rarity / (self.rarity.sum() or 1.0))
+        return there.astype(np.float64) @ self._shares
 
     def named_in(self, there: NDArray[np.bool_]) -> float:
         """The same of the words that name something; 0 where none does. ``there`` is bool ``(w,)``."""
+        return float(there.astype(np.float64) @ self._naming_shares)
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        """What part of the question each word is, ``(w,)``."""
+        return self.rarity / (self.rarity.sum() or 1.0)
+
+    @cached_property
+    def _naming_shares(self) -> NDArray[np.float64]:
+        """The same among the words that name something."""
         weights = self.rarity * self.naming
-        return float(there @ weights / weights.sum()) if weights.any() else 0.0
+        return weights / (weights.sum() or 1.0)
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,9 @@ class Logistic(BaseModel):
         """The raw scores, ``(n,)``, of features ``(n, len(FEATURES))``."""
         return np.asarray(features @ np.array([self.weights[name] for name in FEATURES]) + self.bias)
 
-    def probability(self, score: float) -> float:
-        """In [0, 1], rising with the score."""
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, self.slope * score + self.shift))))
+    def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """In [0, 1], rising with the score; ``(n,)``."""
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(self.slope * scores + self.shift, -60.0, 60.0))))
 
 
 class RankingWeights(BaseModel):
@@ -169,7 +169,7 @@ class Ranker:
     def _judged(self, table: NDArray[np.float64], dense: bool) -> tuple[NDArray[np.float64], list[float]]:
         logistic = self._weights.with_meaning if dense else self._weights.words_alone
         scores = logistic.scores(table)
-        return scores, [logistic.probability(float(score)) for score in scores]
+        return scores, logistic.probabilities(scores).tolist()
 
 
 def features(

@@ -212,7 +212,7 @@ class StoredBase:
             vector = sentence_encoder().encode([query])[0]
             rows = np.union1d(rows, self._vectors.nearest(vector, CANDIDATES, allowed)).astype(np.int32)
             cosines = self._vectors.cosines(vector, rows)
-        ranked = scoring.rank(asked, rows, bm25[rows], cosines, vector, k)[: max(k, LOOKED_AT)]
+        ranked = scoring.rank(asked, rows, bm25[rows], cosines, vector, max(k, LOOKED_AT))
         return _Reading(asked, vector, rows, bm25[rows], cosines, ranked)
 
 

@@ -55,7 +55,7 @@ class Scoring:
         vector: NDArray[np.float32] | None,
         most: int,
     ) -> list[Judged]:
-        """The likeliest of some candidates, the best first: at least ``POOL`` of them, and ``most`` where that is more.
+        """The likeliest of some candidates, the best first, at most ``most`` of them.
 
         ``bm25`` and ``cosines`` are their scores, ``(n,)``; without the encoder the latter are ``None``, and so is the
         ``vector`` of the query. First they are fused, and the best of that are judged by what they say.
@@ -75,7 +75,7 @@ class Scoring:
                 there.titles[one.place],
                 there.sentences[there.starts[one.place] : ends[one.place]],
             )
-            for one in self._ranker.judge(asked, there, bm25[pool], own, vector)
+            for one in self._ranker.judge(asked, there, bm25[pool], own, vector)[:most]
         ]
 
     def answer(

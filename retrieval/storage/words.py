@@ -35,6 +35,8 @@ class Words:
             self._bm25: Any = bm25s.BM25.load(folder, load_corpus=False, mmap=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BaseError(f"the word index of the knowledge base cannot be read ({type(error).__name__})") from None
+        # A view of the mapped file that costs no more than an array to read a few numbers of.
+        self._starts: NDArray[np.int64] = np.asarray(self._bm25.scores["indptr"])
 
     def __len__(self) -> int:
         return int(self._bm25.scores["num_docs"])
@@ -64,6 +66,5 @@ class Words:
 
     def rarity(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """The same of terms by their numbers."""
-        starts = self._bm25.scores["indptr"]
-        counts = np.asarray(starts[numbers + 1], dtype=np.int64) - starts[numbers]
+        counts = np.asarray(self._starts[numbers + 1], dtype=np.int64) - self._starts[numbers]
         return np.asarray(np.log((len(self) + 1) / (counts + 1)) + 1)

@@ -91,7 +91,8 @@ def test_every_candidate_comes_once_and_probabilities_fall_with_the_score(query:
 @given(low=st.floats(-30, 30), more=st.floats(0, 30))
 def test_a_probability_rises_with_the_score(low: float, more: float) -> None:
     for logistic in (ranking_weights().with_meaning, ranking_weights().words_alone):
-        assert logistic.probability(low) <= logistic.probability(low + more)
+        less, higher = logistic.probabilities(np.array([low, low + more]))
+        assert less <= higher
 
 
 def test_a_line_that_falls_is_refused() -> None:
