@@ -53,7 +53,7 @@ def test_a_question_with_the_title_in_it_is_left_as_it_is() -> None:
 
 @given(st.text(max_size=80))
 def test_a_question_without_a_name_is_never_changed(text: str) -> None:
-    assert renamed(text, lambda runs: {}) == text
+    assert renamed(text, lambda _: {}) == text
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
