@@ -88,10 +88,10 @@ def telling(
     scores = asked.share(own) + _GIVEN * asked.share(titled & ~own)
     if told is not None:
         scores = scores + _KIND * told
-    return np.where(np.array([_says(text) for text in texts], dtype=np.bool_), scores, 0.0)
+    return np.where(np.array([says_something(text) for text in texts], dtype=np.bool_), scores, 0.0)
 
 
-def _says(text: str) -> bool:
+def says_something(text: str) -> bool:
     """Whether a sentence says something: it does not only ask, and is no heading that stands on a line of its own."""
     text = text.strip()
     if not text or text.endswith("?"):

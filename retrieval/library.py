@@ -10,6 +10,9 @@ from retrieval.search import Hit, KnowledgeBase
 from retrieval.storage.base import Found, StoredBase
 from retrieval.storage.generations import POINTER, is_base
 
+_AS_SURE = 0.75
+"""A note is left out that answers with less than this share of the likelihood of the user's best own document."""
+
 
 def library_folder(chosen: Settings) -> Path:
     """The folder of the user's own library, which need not be there."""
@@ -52,7 +55,7 @@ class UserLibrary:
         found = base.search(query, k=k, dense=dense, role="knowledge", retracted=False, instead=findings)
         likely = [one for one in found if one.likely]
         headed = [one for one in likely if one.headed]
-        return [_hit(one) for one in headed or likely]
+        return _without_repeats([_hit(one) for one in headed or likely])
 
 
 class Knowledge:
@@ -86,14 +89,27 @@ class Knowledge:
     ) -> list[Hit]:
         """The passages that answer ``query``, at most ``k``; ``[]`` when nothing here does.
 
-        The arguments are those of ``KnowledgeBase.search``. The notes come first, as they are made for this; the best
-        of the user's own documents is always among them.
+        The arguments are those of ``KnowledgeBase.search``. The notes come first, as they are made for this, but for
+        those that answer much less likely than the user's own documents, whose best is always among them.
         """
         of_notes = self.notes.search(query, domain=domain, findings=findings, k=k, dense=dense)
         of_own = self.own.search(query, findings=findings, k=k, dense=dense)
+        sure = max((hit.score for hit in of_own), default=0.0)
+        of_notes = [hit for hit in of_notes if hit.score >= _AS_SURE * sure]
         kept = max(k - len(of_own), (k + 1) // 2)
         chosen = of_notes[:kept]
         return [*chosen, *of_own[: max(0, k - len(chosen))]]
+
+
+def _without_repeats(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits that say something new: libraries hold the same paragraph again and again."""
+    said: set[str] = set()
+    kept = []
+    for hit in hits:
+        if not said.issuperset(hit.sentences):
+            kept.append(hit)
+        said.update(hit.sentences)
+    return kept
 
 
 def _hit(found: Found) -> Hit:

@@ -183,9 +183,16 @@ def what_would_help(seen: Sequence[SeenFinding]) -> str | None:
 
 def _of_passages(passages: Sequence[Passage]) -> Iterator[str]:
     from guardrails.sentences import split_sentences
+    from retrieval.evidence import says_something
 
+    said: set[str] = set()
     for passage in passages:
-        yield " ".join(_cited(sentence, passage.id) for sentence in split_sentences(passage.text)) + "\n\n"
+        # Passages of one library often hold the same sentence; it is quoted once, from the likeliest.
+        sentences = map(str.strip, split_sentences(passage.text))
+        new = [sentence for sentence in sentences if says_something(sentence) and sentence not in said]
+        said.update(new)
+        if new:
+            yield " ".join(_cited(sentence, passage.id) for sentence in new) + "\n\n"
 
 
 def _cited(sentence: str, passage_id: str) -> str:

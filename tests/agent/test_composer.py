@@ -122,6 +122,19 @@ def test_the_model_streams_what_it_composes() -> None:
     assert "Pneumonia is an infection of the lungs [S1]." in streamed
 
 
+def test_a_sentence_of_two_passages_is_quoted_once() -> None:
+    again = PASSAGE.model_copy(update={"id": "S2"})
+    evidence = Evidence(about_image=False, knowledge=True, passages=(PASSAGE, again))
+    once = Evidence(about_image=False, knowledge=True, passages=(PASSAGE,))
+    assert "".join(compose(evidence)) == "".join(compose(once))
+
+
+def test_a_heading_within_a_passage_is_not_quoted() -> None:
+    headed = PASSAGE.model_copy(update={"text": f"Risk factors\n{PASSAGE.text}"})
+    evidence = Evidence(about_image=False, knowledge=True, passages=(headed,))
+    assert "Risk factors" not in "".join(compose(evidence))
+
+
 def test_without_evidence_it_writes_nothing() -> None:
     with pytest.raises(EngineError, match="evidence"):
         ComposerChatModel().invoke([HumanMessage("What is this?")])

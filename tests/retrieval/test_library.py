@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from overread.settings import Settings
 from retrieval.library import Knowledge, library_folder
+from retrieval.search import KnowledgeBase
 from retrieval.storage import indexing
 from retrieval.storage.base import StoredBase
 
@@ -82,3 +84,21 @@ def test_a_question_that_names_nothing_is_about_the_findings(own_settings: Setti
     assert knowledge.own.search("What is it?", dense=False) == []
     hits = knowledge.own.search("What is it?", findings=["cystinosis"], dense=False)
     assert [hit.title for hit in hits] == ["Cystinosis"]
+
+
+def test_the_same_paragraph_of_two_documents_is_found_once(own_settings: Settings, own: Add) -> None:
+    own(cystinosis=CYSTINOSIS, again=CYSTINOSIS.replace("Our department", "Another department"))
+    knowledge = Knowledge.open(own_settings)
+    assert found(knowledge, "How is cystinosis confirmed?") == [("Cystinosis", "Cystinosis is confirmed by biopsy.")]
+
+
+def test_a_note_that_answers_much_less_likely_than_an_own_document_is_left_out(
+    own_settings: Settings, own: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(cystinosis=CYSTINOSIS)
+    knowledge = Knowledge.open(own_settings)
+    (best,) = knowledge.search("How is cystinosis confirmed?", dense=False)
+    notes = [replace(best, title="Near", score=0.9 * best.score), replace(best, title="Far", score=0.5 * best.score)]
+    monkeypatch.setattr(KnowledgeBase, "search", lambda *_args, **_more: notes)
+    titles = [hit.title for hit in knowledge.search("How is cystinosis confirmed?", dense=False)]
+    assert titles == ["Near", "Cystinosis"]
