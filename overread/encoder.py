@@ -3,6 +3,7 @@
 It is the text tower of the domain identifier and the dense half of retrieval.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -167,3 +168,14 @@ def sentence_encoder() -> SentenceEncoder:
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
     return SentenceEncoder(tokenizer, MiniLM())
+
+
+def encoder_digest() -> str:
+    """What names the encoder: its configuration, and the size of its weights."""
+    folder = packaged_model()
+    weights = sorted(folder.glob("*.safetensors"))
+    parts = [
+        (folder / "config.json").read_bytes(),
+        *(f"{path.name} {path.stat().st_size}".encode() for path in weights),
+    ]
+    return hashlib.sha256(b"\x00".join(parts)).hexdigest()

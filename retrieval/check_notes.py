@@ -12,6 +12,8 @@ from overread.domains import domains
 from retrieval.errors import NoteError
 from retrieval.notes import SECTIONS, STARTER, Library, Note, read_library
 from retrieval.question import Names
+from retrieval.search import searchable_texts
+from retrieval.starter_vectors import key, shipped
 
 LICENCES = ("CC0-1.0", "Apache-2.0")
 LONGEST_SENTENCE = 320
@@ -61,6 +63,12 @@ def thin(library: Library) -> list[str]:
     return found
 
 
+def unencoded(library: Library) -> list[str]:
+    """A line where starter passages have no shipped vector."""
+    missing = sum(key(text) not in shipped() for text in searchable_texts(library))
+    return [f"{missing} passages have no vector; run: python -m retrieval.starter_vectors"] if missing else []
+
+
 def _of_note(note: Note) -> list[str]:
     found = []
     if note.licence not in LICENCES:
@@ -97,7 +105,7 @@ def main(arguments: list[str]) -> int:
     except NoteError as error:
         sys.stdout.write(f"{error}\n")
         return 1
-    lines = problems(library) + ([] if arguments else thin(library))
+    lines = problems(library) + ([] if arguments else thin(library) + unencoded(library))
     sentences = sum(1 for note in library.notes for _ in note.sentences())
     lines.append(f"{len(library.notes)} notes, {sentences} sentences, {len(library.references)} references")
     sys.stdout.write("\n".join(lines) + "\n")

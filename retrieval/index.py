@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.encoder import DIMENSIONS, packaged_model, sentence_encoder
+from overread.encoder import DIMENSIONS, encoder_digest, sentence_encoder
 from retrieval.cache import load_or_build
 from retrieval.errors import IndexCacheError
+from retrieval.starter_vectors import encoded
 from retrieval.terms import content, terms
 
 K1, B = 1.2, 0.75
@@ -112,7 +113,7 @@ class Index:
         import faiss
 
         flat = faiss.IndexFlatIP(DIMENSIONS)
-        flat.add(sentence_encoder().encode(self._texts))
+        flat.add(encoded(self._texts))
         return flat
 
     def _load_vectors(self, folder: Path) -> Any:
@@ -138,14 +139,3 @@ def _save_vectors(flat: Any, folder: Path) -> None:
     import faiss
 
     faiss.write_index(flat, str(folder / _VECTORS))
-
-
-def encoder_digest() -> str:
-    """What names the encoder: its configuration, and the size of its weights."""
-    folder = packaged_model()
-    weights = sorted(folder.glob("*.safetensors"))
-    parts = [
-        (folder / "config.json").read_bytes(),
-        *(f"{path.name} {path.stat().st_size}".encode() for path in weights),
-    ]
-    return hashlib.sha256(b"\x00".join(parts)).hexdigest()

@@ -76,6 +76,11 @@ class Considered:
     score: float
 
 
+def searchable_texts(library: Library) -> list[str]:
+    """What is indexed of some notes: the text of every passage, in order."""
+    return [passage.searchable for passage in cut_passages(library.notes)]
+
+
 class KnowledgeBase:
     """Notes, searchable. Read-only and safe to share between threads."""
 
@@ -99,8 +104,7 @@ class KnowledgeBase:
         """The notes in ``settings.knowledge``, or the starter notes. Raises ``NoteError`` when they are malformed."""
         chosen = settings or _settings()
         library = read_library(chosen.knowledge or STARTER)
-        texts = [passage.searchable for passage in cut_passages(library.notes)]
-        return cls(library, Index(texts, chosen.cache / "retrieval"))
+        return cls(library, Index(searchable_texts(library), chosen.cache / "retrieval"))
 
     @property
     def checksum(self) -> str:

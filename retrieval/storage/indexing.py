@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from overread.encoder import DIMENSIONS, sentence_encoder
+from overread.encoder import DIMENSIONS, encoder_digest, sentence_encoder
 from retrieval.cache import MANIFEST
 from retrieval.errors import BaseError
-from retrieval.index import encoder_digest
 from retrieval.ranking import TITLE_WEIGHT
 from retrieval.sources.files import listed
 from retrieval.storage import texts, vectors, wording, words
