@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from overread.records import Box, Contents, Context
 from tools.errors import FrameError, UnreadableStudyError
-from tools.imaging.window import Presentation, render
+from tools.imaging.window import Presentation, Tone, render, tone_of
 
 
 class HeaderStripper(Protocol):
@@ -127,6 +127,11 @@ class Study:
         if found.values is None:
             raise FrameError("The frame holds no picture.")
         return np.repeat(render(found.values, found.presentation, void)[:, :, None], 3, axis=2)
+
+    def tone(self, frame: int = 0) -> Tone | None:
+        """How ``display`` shows a frame's values; ``None`` for colour. Raises as ``values`` does."""
+        found, void = self._frame(frame)
+        return None if found.values is None else tone_of(found.values, found.presentation, void)
 
     @property
     def other_series(self) -> int:
