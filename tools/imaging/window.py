@@ -92,6 +92,18 @@ class Presentation:
     inverted: bool = False
 
 
+@dataclass(frozen=True)
+class ShownRange:
+    """The values a picture is drawn between, as a window's centre and width in the modality's unit.
+
+    ``inverted`` says that low values are shown bright (MONOCHROME1).
+    """
+
+    center: float
+    width: float
+    inverted: bool = False
+
+
 def stretch(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     """``values`` with ``low`` at 0 and ``high`` at 1, cut off there."""
     scaled = (values - np.float32(low)) * np.float32(1 / max(high - low, 1e-12))
@@ -113,21 +125,43 @@ def render(
     return picture
 
 
+def shown_range(
+    values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None
+) -> ShownRange | None:
+    """Between which of ``values``, float32 ``(H, W)``, ``render`` draws; ``None`` where all of them are equal."""
+    chosen = _choice(_sample(values, void), presentation)
+    if isinstance(chosen, Window):
+        return ShownRange(chosen.center, chosen.width, presentation.inverted)
+    if isinstance(chosen, Table):
+        chosen = chosen.first, chosen.first + len(chosen.entries) - 1
+    if chosen is None:
+        return None
+    low, high = chosen
+    return ShownRange((low + high) / 2, high - low, presentation.inverted)
+
+
 def _chosen(
     values: NDArray[np.float32], sample: NDArray[np.float32], presentation: Presentation
 ) -> NDArray[np.float32]:
-    if presentation.table is not None and _shows(presentation.table.apply(sample), sample):
-        return presentation.table.apply(values)
-    if presentation.window is not None and _shows(presentation.window.apply(sample), sample):
-        return presentation.window.apply(values)
+    chosen = _choice(sample, presentation)
+    if isinstance(chosen, Table | Window):
+        return chosen.apply(values)
+    return np.zeros_like(values) if chosen is None else stretch(values, *chosen)
+
+
+def _choice(sample: NDArray[np.float32], presentation: Presentation) -> Table | Window | tuple[float, float] | None:
+    """What of a presentation is used; else the range between its percentiles, ``None`` where that is none."""
+    for stated in (presentation.table, presentation.window):
+        if stated is not None and _shows(stated.apply(sample), sample):
+            return stated
     if presentation.span is not None:
-        return stretch(values, *presentation.span)
+        return presentation.span
     if not sample.size:
-        return np.zeros_like(values)
-    low, high = np.percentile(sample, presentation.percentiles)
+        return None
+    low, high = (float(end) for end in np.percentile(sample, presentation.percentiles))
     if high <= low:
         low, high = float(sample.min()), float(sample.max())
-    return stretch(values, float(low), float(high)) if high > low else np.zeros_like(values)
+    return (low, high) if high > low else None
 
 
 def _shows(shown: NDArray[np.float32], sample: NDArray[np.float32]) -> bool:
