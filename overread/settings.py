@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of proxies in front whose X-Forwarded-Proto and X-Forwarded-For are believed."
     )
+    page_visitor_bytes: int = Field(2**30, gt=0, description="Most bytes the studies opened on one page may take.")
+    page_bytes: int = Field(4 * 2**30, gt=0, description="Most bytes the studies opened on all pages may take.")
     studies_keep_h: float = Field(24.0, gt=0, description="Hours after which an uploaded study is deleted.")
     studies_per_key: int = Field(200, gt=0, description="Uploaded studies each API key may have.")
 

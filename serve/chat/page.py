@@ -38,7 +38,7 @@ class ChatPage:
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self._settings = settings
-        self._sessions = sessions
+        self.sessions = sessions
         self.assistant: Assistant | None = None
 
     @asynccontextmanager
@@ -48,13 +48,14 @@ class ChatPage:
         try:
             yield
         finally:
-            await self._sessions.end_all(assistant)
+            await self.sessions.end_all(assistant)
 
     async def session(self, request: gr.Request) -> Session:
         """The session of the page that asks. Raises ``ServeError`` before the server is ready."""
-        return await self._sessions.of(str(request.session_hash), self._ready())
+        return await self.sessions.of(str(request.session_hash), self.ready())
 
-    def _ready(self) -> "Assistant":
+    def ready(self) -> "Assistant":
+        """The assistant. Raises ``ServeError`` before the server is ready."""
         if self.assistant is None:
             raise ServeError("the page is still starting; try again in a moment")
         return self.assistant
@@ -65,19 +66,21 @@ class ChatPage:
 
     async def unload(self, request: gr.Request) -> None:
         """A page was closed: stop its run and forget it."""
-        await self._sessions.end(str(request.session_hash), self._ready())
+        await self.sessions.end(str(request.session_hash), self.ready())
 
     async def upload(self, uploads: list[str] | None, request: gr.Request) -> tuple[Any, str]:
-        """Take the dropped files out of Gradio's folder, and say how many wait."""
-        session = await self.session(request)
-        session.take([Path(upload) for upload in uploads or []])
-        return gr.update(value=None), waiting_html(session)
+        """Open the dropped files, and say how many wait."""
+        import asyncio
 
-    async def drop(self, request: gr.Request) -> str:
-        """Delete the files that wait."""
+        from agent.opening import open_study
+
         session = await self.session(request)
-        session.drop_waiting()
-        return waiting_html(session)
+        for upload in uploads or []:
+            era = session.shelf.era
+            opened = await asyncio.to_thread(open_study, Path(upload), self.ready().parts)
+            session.shelf.put(opened, None, era)
+            Path(upload).unlink(missing_ok=True)
+        return gr.update(value=None), waiting_html(session)
 
     async def ask(
         self, question: str, age: str, view: str, request: gr.Request
@@ -101,7 +104,7 @@ class ChatPage:
             "notice": "",
             "earlier": earlier,
         }
-        async for turn in session.ask(self._ready(), question.strip(), context):
+        async for turn in session.ask(self.ready(), question.strip(), context):
             changed: dict[str, Any] = {"current": turn_html(turn), "waiting": waiting_html(session)}
             if self._look(session, turn):
                 changed["viewer"] = viewer_html(session.pictures)
@@ -123,7 +126,7 @@ class ChatPage:
                 continue
             if event.study_id in session.pictures and turn.state == "running":
                 continue
-            shown = look_up(self._ready(), event, with_overlay=_drawn_on(turn, event.study_id))
+            shown = look_up(self.ready(), event, with_overlay=_drawn_on(turn, event.study_id))
             if shown is not None and session.pictures.get(event.study_id) != shown:
                 session.pictures[event.study_id] = shown
                 new = True
@@ -136,7 +139,7 @@ class ChatPage:
     async def forget(self, request: gr.Request) -> tuple[str, str, str, str, str]:
         """Delete the conversation: earlier, current, viewer, waiting, notice."""
         session = await self.session(request)
-        await session.forget(self._ready())
+        await session.forget(self.ready())
         return "", WELCOME, "", waiting_html(session), notice_html("The conversation was deleted.")
 
     def first_engine(self) -> str:
@@ -157,7 +160,7 @@ def _drawn_on(turn: Turn, study_id: str) -> bool:
 
 def waiting_html(session: Session) -> str:
     """How many images wait for the question."""
-    count = len(session.waiting)
+    count = len(session.shelf.waiting)
     if not count:
         return ""
     said = "1 image ready: ask about it." if count == 1 else f"{count} images ready: ask about them."

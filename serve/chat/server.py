@@ -117,9 +117,12 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
     import gradio as gr
 
     from serve.chat.page import ChatPage, build_page, script, style, theme
+    from serve.chat.routes import page_routes
     from serve.chat.session import Sessions
 
-    page = ChatPage(settings, Sessions(folder))
+    page = ChatPage(settings, Sessions(folder, settings))
+    app.state.page = page
+    app.include_router(page_routes())
     gr.mount_gradio_app(
         app,
         build_page(page),

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import shutil
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Literal
 
 from overread.events import ErrorEvent, Event
 from overread.records import Context
+from overread.settings import Settings
+from serve.chat.shelf import Room, Shelf
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
     from agent.assistant import Assistant
+    from agent.opening import OpenedStudy
     from agent.request import Request
     from serve.chat.viewer import Shown
 
 MAX_SESSIONS = 200
-MAX_WAITING = 20
-"""Most images one question may come with."""
 
 
 @dataclass
@@ -36,54 +37,43 @@ class Turn:
 
 
 class Session:
-    """What one open page holds. Lives in memory; its folder is deleted with it."""
+    """What one open page holds. Lives in memory; its folder is deleted with it.
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` is this session's own; it is made with mode 0700."""
+    ``key`` names it in the page's own routes. ``shelf`` holds the studies that were opened on it.
+    """
+
+    def __init__(self, folder: Path, room: Room | None = None) -> None:
+        """``folder`` is this session's own; it is made with mode 0700. ``room`` is shared by all sessions."""
         self._folder = folder
         self._folder.mkdir(mode=0o700)
         self._run: asyncio.Task[None] | None = None
-        self._count = 0
+        self.key = secrets.token_hex(16)
+        self.shelf = Shelf(folder, room or Room())
         self.thread = _new_thread()
-        self.waiting: list[Path] = []
         self.turns: list[Turn] = []
         self.pictures: dict[str, Shown] = {}
+
+    @property
+    def studies(self) -> "dict[str, OpenedStudy]":
+        """The studies that were opened here, by handle, the oldest first."""
+        return self.shelf.studies
 
     @property
     def busy(self) -> bool:
         """Whether a run goes on."""
         return self._run is not None
 
-    def take(self, uploads: Sequence[Path]) -> None:
-        """Move uploaded files here under names that say nothing, and drop the folders they came in."""
-        for upload in uploads:
-            if len(self.waiting) < MAX_WAITING:
-                self._count += 1
-                target = self._folder / f"image-{self._count}"
-                shutil.move(upload, target)
-                target.chmod(0o600)
-                self.waiting.append(target)
-            else:
-                upload.unlink(missing_ok=True)
-            _remove_if_empty(upload.parent)
-
-    def drop_waiting(self) -> None:
-        """Delete the files that wait for a question."""
-        for path in self.waiting:
-            path.unlink(missing_ok=True)
-        self.waiting = []
-
     async def ask(self, assistant: "Assistant", question: str, context: Context) -> AsyncGenerator[Turn, None]:
-        """Run a question about the waiting images; the same turn again whenever it has new events.
+        """Run a question about the waiting studies; the same turn again whenever it has new events.
 
-        The files are deleted when the run ends, however it ends. Closing the generator cancels the run.
+        Closing the generator cancels the run.
         Raises ``ServeError`` while another run of this session goes on.
         """
         from agent.request import Request
 
         if self.busy:
             raise ServeError("an answer is still being written; stop it, or wait for its end")
-        images, self.waiting = tuple(self.waiting), []
+        images = self.shelf.take()
         request = Request(question=question, images=images, thread=self.thread, context=context)
         turn = Turn(number=len(self.turns) + 1, question=question, images=len(images))
         self.turns.append(turn)
@@ -103,8 +93,7 @@ class Session:
                 run.cancel()
                 await asyncio.wait([run])
             _settle(turn, run)
-            for path in images:
-                path.unlink(missing_ok=True)
+            self.shelf.give_back(images)
             self._run = None
 
     async def stop(self) -> None:
@@ -116,7 +105,7 @@ class Session:
     async def forget(self, assistant: "Assistant") -> None:
         """Stop, delete the thread's memory, files, pictures and turns, and begin a new thread."""
         await self.stop()
-        self.drop_waiting()
+        self.shelf.clear()
         thread, asked = self.thread, bool(self.turns)
         self.thread = _new_thread()
         self.turns = []
@@ -154,17 +143,13 @@ def _new_thread() -> str:
     return f"chat-{secrets.token_hex(16)}"
 
 
-def _remove_if_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
-        folder.rmdir()
-
-
 class Sessions:
     """The open pages by the hash their connection carries. When there are too many, the oldest idle ones go."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` holds each session's folder."""
+    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+        """``folder`` holds each session's folder. ``settings`` bound what their studies may take."""
         self._folder = folder
+        self._room = Room(settings)
         self._open: OrderedDict[str, Session] = OrderedDict()
 
     def __len__(self) -> int:
@@ -173,12 +158,18 @@ class Sessions:
     async def of(self, key: str, assistant: "Assistant") -> Session:
         """The session of a page, made on first use."""
         if key not in self._open:
-            self._open[key] = Session(self._folder / f"session-{secrets.token_hex(8)}")
+            self._open[key] = Session(self._folder / f"session-{secrets.token_hex(8)}", self._room)
         self._open.move_to_end(key)
         idle = [other for other, session in self._open.items() if not session.busy and other != key]
         for other in idle[: max(0, len(self._open) - MAX_SESSIONS)]:
             await self.end(other, assistant)
         return self._open[key]
+
+    def find(self, key: str) -> Session | None:
+        """The session whose ``key`` it is."""
+        return next(
+            (one for one in self._open.values() if secrets.compare_digest(one.key.encode(), key.encode())), None
+        )
 
     async def end(self, key: str, assistant: "Assistant") -> None:
         """Forget a page that was closed."""
