@@ -1,10 +1,10 @@
 """The page: what stands where, and what each button does. Its looks are in ``style.css``."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,6 +14,7 @@ from overread.records import Context
 from overread.settings import Settings
 from serve import words
 from serve.arguments import choices
+from serve.chat.dropzone import dropzone_html
 from serve.chat.render import turn_html, turns_html
 from serve.chat.session import Session, Sessions, Turn
 from serve.chat.viewer import look_up, viewer_html
@@ -24,20 +25,22 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "not known"
 PARALLEL_RUNS = 4
+PARALLEL_OPENINGS = 2
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 
 HEADER = """<header class="top"><h1>Overread</h1><p>A second reader for medical images. Research use; not a medical
 device.</p></header>"""
 WELCOME = """<div class="welcome"><p>Drop an image and ask about it, or ask a question of knowledge without one.</p>
-<p class="hint">DICOM, PNG or JPEG. Identity is taken out before anything looks at the image, and nothing leaves this
-machine unless a language model server elsewhere is configured. Closing the page forgets the conversation.</p></div>"""
+<p class="hint">Identity is taken out before anything looks at the image, and nothing leaves this machine unless a
+language model server elsewhere is configured. Closing the page forgets the conversation.</p></div>"""
 
 
 class ChatPage:
-    """The page's handlers. ``assistant`` is set while the server runs."""
+    """The page's handlers. ``assistant`` is set while the server runs. Studies are opened in turn by ``opening``."""
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.opening = asyncio.Semaphore(PARALLEL_OPENINGS)
         self.sessions = sessions
         self.assistant: Assistant | None = None
 
@@ -60,27 +63,13 @@ class ChatPage:
             raise ServeError("the page is still starting; try again in a moment")
         return self.assistant
 
-    async def load(self, request: gr.Request) -> None:
-        """A page was opened: give it a session."""
-        await self.session(request)
+    async def load(self, request: gr.Request) -> str:
+        """A page was opened: give it a session, and the place where images are dropped."""
+        return dropzone_html(await self.session(request), self.settings)
 
     async def unload(self, request: gr.Request) -> None:
         """A page was closed: stop its run and forget it."""
         await self.sessions.end(str(request.session_hash), self.ready())
-
-    async def upload(self, uploads: list[str] | None, request: gr.Request) -> tuple[Any, str]:
-        """Open the dropped files, and say how many wait."""
-        import asyncio
-
-        from agent.opening import open_study
-
-        session = await self.session(request)
-        for upload in uploads or []:
-            era = session.shelf.era
-            opened = await asyncio.to_thread(open_study, Path(upload), self.ready().parts)
-            session.shelf.put(opened, None, era)
-            Path(upload).unlink(missing_ok=True)
-        return gr.update(value=None), waiting_html(session)
 
     async def ask(
         self, question: str, age: str, view: str, request: gr.Request
@@ -145,8 +134,8 @@ class ChatPage:
     def first_engine(self) -> str:
         """Which engine will write, before one has."""
         said = words.phrases()["engine"]
-        if self._settings.llm_base_url:
-            model = self._settings.llm_model or "of the configured server"
+        if self.settings.llm_base_url:
+            model = self.settings.llm_model or "of the configured server"
             return engine_html(said["llm"].format(model=model), said["llm_limits"])
         return engine_html(said["composer"], said["limits"])
 
@@ -159,12 +148,8 @@ def _drawn_on(turn: Turn, study_id: str) -> bool:
 
 
 def waiting_html(session: Session) -> str:
-    """How many images wait for the question."""
-    count = len(session.shelf.waiting)
-    if not count:
-        return ""
-    said = "1 image ready: ask about it." if count == 1 else f"{count} images ready: ask about them."
-    return f'<p class="waiting" role="status">{said}</p>'
+    """Tells the page's script that its studies changed; nothing is to be seen of it."""
+    return f'<span hidden data-revision="{session.thread[-8:]}-{session.shelf.revision}"></span>'
 
 
 def notice_html(text: str) -> str:
@@ -203,7 +188,7 @@ def build_page(page: ChatPage) -> gr.Blocks:
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=2, min_width=300, elem_id="side"):
                 viewer = gr.HTML(elem_id="viewer")
-                drop = gr.File(label="Images", file_count="multiple", height=140, elem_id="drop")
+                drop = gr.HTML(elem_id="drop")
                 waiting = gr.HTML(elem_id="waiting")
                 with gr.Row():
                     age = gr.Dropdown(ages, value=NOT_KNOWN, label="Age group", min_width=120, elem_id="age")
@@ -236,9 +221,8 @@ def build_page(page: ChatPage) -> gr.Blocks:
             [send.click, question.submit], ask, [question, age, view], list(named.values()),
             concurrency_limit=PARALLEL_RUNS, trigger_mode="once", **quiet,
         )  # fmt: skip
-        drop.upload(page.upload, drop, [drop, waiting], **direct)
         stop.click(page.stop, None, None, **direct)
         forget.click(page.forget, None, [earlier, current, viewer, waiting, notice], **direct)
-        blocks.load(page.load, None, None, **direct)
+        blocks.load(page.load, None, drop, **direct)
         blocks.unload(page.unload)
     return blocks

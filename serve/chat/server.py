@@ -116,6 +116,7 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
     """Put the page at ``/``, behind every route the application has already. It works while ``opened``."""
     import gradio as gr
 
+    from serve.chat import assets
     from serve.chat.page import ChatPage, build_page, script, style, theme
     from serve.chat.routes import page_routes
     from serve.chat.session import Sessions
@@ -123,6 +124,7 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
     page = ChatPage(settings, Sessions(folder, settings))
     app.state.page = page
     app.include_router(page_routes())
+    app.include_router(assets.router)
     gr.mount_gradio_app(
         app,
         build_page(page),
@@ -136,6 +138,7 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
         theme=theme(),
         css=style(),
         js=script(),
+        head=assets.head(),
     )
     return page
 

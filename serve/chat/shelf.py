@@ -61,7 +61,8 @@ class Shelf:
     """One visitor's opened studies, by handle, the oldest first.
 
     ``waiting`` are the handles of those that the next question is about, ``in_use`` of those that a run is about.
-    ``put_away`` counts those that went to make room. ``revision`` grows with every change.
+    ``put_away`` counts those that went to make room. ``revision`` grows with every change. ``receiving``: an upload
+    goes on.
     """
 
     def __init__(self, folder: Path, room: Room) -> None:
@@ -72,6 +73,7 @@ class Shelf:
         self.in_use: set[str] = set()
         self.put_away = 0
         self.revision = 0
+        self.receiving = False
         self._era = object()
 
     @property
