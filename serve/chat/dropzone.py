@@ -6,13 +6,12 @@ from overread.settings import Settings
 from serve.chat.drops import most_together
 from serve.chat.faults import size_words
 from serve.chat.samples import samples
-from serve.chat.session import Session
 
 
-def dropzone_html(session: Session, settings: Settings) -> str:
-    """The place for one visitor, with his key and the bounds that are checked before anything is sent."""
+def dropzone_html(settings: Settings) -> str:
+    """The place, with the bounds that are checked before anything is sent."""
     each, together = settings.max_file_bytes, most_together(settings)
-    bounds = {"key": session.key, "each": each, "together": together, "files": settings.max_files}
+    bounds = {"each": each, "together": together, "files": settings.max_files}
     data = " ".join(f'data-{name}="{value}"' for name, value in bounds.items())
     offered = "".join(
         f'<li><button type="button" data-sample="{escape(one.name)}"><b>{escape(one.title)}</b>'
@@ -22,8 +21,8 @@ def dropzone_html(session: Session, settings: Settings) -> str:
     return f"""<section id="opening" aria-label="Images" {data}>
 <div class="zone">
 <p><b>Drop images or a folder here</b></p>
-<p class="pick"><button type="button" data-pick="files">Choose files</button>
-<button type="button" data-pick="folder">Choose a folder</button></p>
+<div class="pick"><button type="button" data-pick="files">Choose files</button>
+<button type="button" data-pick="folder">Choose a folder</button></div>
 <p class="hint">DICOM (files, a folder, a zip), NIfTI, PNG or JPEG, up to {size_words(each)} a file. Identity is taken
 out before anything is shown.</p>
 <input type="file" multiple hidden data-input="files" aria-label="Image files">

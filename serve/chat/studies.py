@@ -64,6 +64,7 @@ async def drop(request: Request, visitor: Visitor) -> Response:
             page = page_of(request)
             async with aclosing(open_all(visitor, place, era, page.ready().parts, page.opening)) as all_:
                 async for one in all_:
+                    visitor.changed()
                     yield _line(one)
             yield _line({"type": "end", **cards(shelf)})
         finally:
@@ -83,8 +84,11 @@ async def open_sample(request: Request, visitor: Visitor, name: str) -> dict[str
     except NoStudyError:
         raise HTTPException(404, "no such sample") from None
     page, shelf = page_of(request), visitor.shelf
-    era, place = shelf.era, shelf.place()
-    outcome: dict[str, Any] = {}
+    if shelf.receiving:
+        outcome: dict[str, Any] = {"type": "fault", **fault(words.phrases()["page_faults"]["busy"])}
+        return {**outcome, **cards(shelf)}
+    shelf.receiving, era, place = True, shelf.era, shelf.place()
+    outcome = {}
     try:
         await asyncio.to_thread(chosen.write, place)
         parts = page.ready().parts
@@ -94,7 +98,9 @@ async def open_sample(request: Request, visitor: Visitor, name: str) -> dict[str
     except OverreadError as error:
         outcome = {"type": "fault", **fault(error)}
     finally:
+        shelf.receiving = False
         delete(place)
+        visitor.changed()
     return {**outcome, "question": chosen.question, **cards(shelf)}
 
 
@@ -116,6 +122,7 @@ async def remove(visitor: Visitor, handle: str) -> dict[str, Any]:
     """Forget a study, and delete its files."""
     if not visitor.shelf.remove(handle):
         raise HTTPException(404, "no such study; it was removed")
+    visitor.changed()
     return cards(visitor.shelf)
 
 

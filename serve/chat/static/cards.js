@@ -9,52 +9,39 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+function button(words, name, pressed, kind) {
+  const made = make("button", { type: "button", class: kind, "aria-label": name }, words);
+  made.addEventListener("click", pressed);
+  return made;
+}
+
 // A study: what it is, and its privacy receipt. `on` has remove(card) and show(card).
 export function studyCard(card, number, base, on) {
-  const [kind, ...facts] = card.facts;
-  const name = `Image ${number}: ${kind}`;
-  const picture = make("img", {
-    src: `${base}/studies/${card.handle}/thumbnail.png`,
-    alt: "",
-    width: 96,
-    height: 96,
-    loading: "lazy",
-  });
-  const look = make("button", { type: "button", class: "look", "aria-label": `Show ${name}` }, picture);
-  look.addEventListener("click", () => on.show(card));
-  const remove = make("button", { type: "button", class: "remove", "aria-label": `Remove ${name}` }, "Remove");
-  remove.addEventListener("click", () => on.remove(card));
-  return make(
-    "li",
-    { class: card.waiting ? "study" : "study asked", "data-handle": card.handle },
-    look,
-    make(
-      "div",
-      { class: "told" },
-      make("p", { class: "kind" }, make("b", {}, name), make("span", {}, card.waiting ? "" : " (asked about)")),
-      make("p", {}, facts.join(", ")),
-      make("p", { class: "receipt" }, `Privacy: ${card.receipt}.`),
-    ),
-    remove,
-  );
+  const name = `Image ${number}: ${card.kind}`;
+  const address = `${base}/studies/${card.handle}/thumbnail.png`;
+  const picture = make("img", { src: address, alt: "", width: 72, height: 72 });
+  const parts = [
+    button(picture, `Show ${name}`, () => on.show(card), "look"),
+    make("p", { class: "kind" }, make("b", {}, name), card.waiting ? "" : " (asked about)"),
+    button("Remove", `Remove ${name}`, () => on.remove(card), "remove"),
+  ];
+  // Of one that was asked about, the picture beside the conversation tells the rest.
+  if (card.waiting) {
+    const facts = make("p", {}, card.facts.join(", "));
+    parts.push(make("div", { class: "told" }, facts, make("p", { class: "receipt" }, `Privacy: ${card.receipt}.`)));
+  }
+  return make("li", { class: card.waiting ? "study" : "study asked", "data-handle": card.handle }, ...parts);
 }
 
 // A file, or the files of one study, that could not be opened. Names are not shown: they may hold a patient's.
 export function faultCard({ what, todo }, which) {
-  const dismiss = make("button", { type: "button", class: "remove", "aria-label": `Dismiss: ${which}` }, "Dismiss");
   const item = make(
     "li",
-    { class: "fault" },
-    make(
-      "div",
-      { class: "told" },
-      make("p", { class: "kind" }, make("b", {}, which)),
-      make("p", {}, what),
-      make("p", { class: "todo" }, `What to do: ${todo}`),
-    ),
-    dismiss,
+    { class: "unopened" },
+    make("p", { class: "kind" }, make("b", {}, which)),
+    button("Dismiss", `Dismiss: ${which}`, () => item.remove(), "remove"),
+    make("div", { class: "told" }, make("p", {}, what), make("p", { class: "todo" }, `What to do: ${todo}`)),
   );
-  dismiss.addEventListener("click", () => item.remove());
   return item;
 }
 
@@ -68,7 +55,7 @@ export function sizeWords(count) {
   return `${Number(size.toPrecision(3))} ${unit}`;
 }
 
-// "File 3 of 5 (2.1 MB)", or "Files 2 to 31, one study".
+// "File 3 of 5 (2.1 MB)", or "30 of the 31 files". `numbers` are places in `files`.
 export function whichFiles(numbers, files) {
   if (files.length === 1) return `The file (${sizeWords(files[0].file.size)})`;
   if (numbers.length === 1) {

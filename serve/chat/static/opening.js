@@ -10,13 +10,23 @@ import { send, UploadError } from "./upload.js";
 class Opening {
   constructor(root) {
     this.root = root;
-    this.base = `/page/${root.dataset.key}`;
     this.bounds = Object.fromEntries(["each", "together", "files"].map((name) => [name, Number(root.dataset[name])]));
     this.part = (selector) => root.querySelector(selector);
     this.queue = Promise.resolve();
     this.upload = null;
-    this.listed = "";
+    this.key = null;
     this.listen();
+  }
+
+  // The conversation whose studies these are. What is being sent to another one goes on.
+  use(key) {
+    if (!key || key === this.key) return;
+    this.key = key;
+    this.base = `/page/${key}`;
+    this.listed = "";
+    this.putAway = 0;
+    for (const list of [".cards", ".faults"]) this.part(list).replaceChildren();
+    this.say("");
     this.refresh();
   }
 
@@ -50,7 +60,8 @@ class Opening {
     if (!files.length) return this.say("There is no file in what was dropped.");
     const allowed = this.within(files);
     if (!allowed.length) return undefined;
-    this.queue = this.queue.then(() => this.sendAll(allowed));
+    const { base } = this;
+    this.queue = this.queue.then(() => this.sendAll(allowed, base));
     return this.queue;
   }
 
@@ -75,7 +86,7 @@ class Opening {
     return [];
   }
 
-  async sendAll(files) {
+  async sendAll(files, base) {
     let opened = 0;
     let failed = 0;
     let last = null;
@@ -91,7 +102,7 @@ class Opening {
         failed += 1;
         this.fail(one, whichFiles(one.files, files));
       }
-      if (one.type === "end") this.show(one);
+      if (one.type === "end" && base === this.base) this.show(one);
     };
     const progress = (sent, total) => {
       const share = total ? sent / total : 1;
@@ -99,11 +110,11 @@ class Opening {
     };
     this.say("");
     this.progress("Sending", 0);
-    this.upload = send(`${this.base}/studies`, files, { progress, line });
+    this.upload = send(`${base}/studies`, files, { progress, line });
     try {
       await this.upload.done;
       this.say(outcome(opened, failed));
-      if (last) this.announce("overread:show", last);
+      if (last && base === this.base) this.announce("overread:show", last);
     } catch (error) {
       if (!(error instanceof UploadError)) throw error;
       this.fail({ what: error.message, todo: error.todo }, "The upload");
@@ -159,8 +170,9 @@ class Opening {
   }
 
   async refresh() {
+    const { base } = this;
     const told = await this.ask("/studies");
-    if (told) this.show(told);
+    if (told && base === this.base) this.show(told);
   }
 
   // The answer as JSON, or null after telling what went wrong.
@@ -185,7 +197,7 @@ class Opening {
     const on = { remove: (card) => this.remove(card), show: (card) => this.announce("overread:show", card) };
     const items = told.studies.map((card, n) => studyCard(card, n + 1, this.base, on));
     this.part(".cards").replaceChildren(...items);
-    this.announce("overread:studies", { key: this.root.dataset.key, base: this.base, studies: told.studies });
+    this.announce("overread:studies", { key: this.key, base: this.base, studies: told.studies });
   }
 
   announce(name, detail) {
@@ -210,18 +222,26 @@ function fillIn(question) {
 }
 
 let current = null;
+let key = null;
 let revision = null;
 
 // The page's framework puts the place in, and may put it in again; the server tells by a number that studies changed.
 function look() {
   const root = document.getElementById("opening");
   if (root && root !== current?.root) current = new Opening(root);
-  const told = document.querySelector("#waiting [data-revision]")?.dataset.revision;
-  if (current && told !== undefined && told !== revision) {
-    revision = told;
-    current.refresh();
-  }
+  if (!current || !key) return;
+  current.use(key);
+  const told = document.getElementById("studies-revision")?.dataset.revision;
+  if (told === undefined || told === revision) return;
+  revision = told;
+  if (!current.upload) current.say("");
+  current.refresh();
 }
+
+document.addEventListener("overread:conversation", ({ detail }) => {
+  key = detail.key;
+  look();
+});
 
 const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
@@ -246,5 +266,7 @@ document.addEventListener("paste", (event) => {
   current.take(files.map((file) => ({ file, folder: null })));
 });
 
-new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-revision"] });
+const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-revision"] };
+new MutationObserver(look).observe(document.documentElement, watched);
+key = window.overread?.conversation() ?? null;
 look();
