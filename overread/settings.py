@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     max_study_bytes: int = Field(4 * 2**30, gt=0, description="Most bytes the files of a folder or zip may have.")
     max_sequence_depth: int = Field(16, gt=0, description="Deepest nesting of DICOM sequences read.")
 
+    history_hours: float = Field(8.0, gt=0, description="Hours the page keeps a conversation after its last answer.")
+    history_grace_s: float = Field(
+        30.0, ge=0, description="Seconds an answer goes on being written while no page looks at it."
+    )
+    history_per_visitor: int = Field(50, gt=0, description="Conversations the chat page keeps for each visitor.")
+
     host: str = Field("127.0.0.1", description="Address that is listened on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that is listened on.")
     api_keys: Path | None = Field(None, description="File of API keys, hashed; unset: keys.json in the state folder.")

@@ -1,10 +1,11 @@
-"""Who asks one of the page's own routes: the visitor whose key the address holds, from a page of this server alone."""
+"""Who asks one of the page's own routes: the owner of what the address names, from a page of this server alone."""
 
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
+from serve.chat.cookie import visitor_of
 from serve.chat.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def same_origin(request: Request) -> None:
 def session_of(request: Request, key: str) -> Session:
     """The session that ``key`` names."""
     session = page_of(request).sessions.find(key)
-    if session is None:
+    if session is None or session.owner != visitor_of(request):
         raise HTTPException(404, "no such page; it was closed, so load it again")
     return session
 
