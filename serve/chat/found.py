@@ -58,8 +58,9 @@ def found_on(
     layers: list[Layer] = []
     marks: list[Mark] = []
     for event in events:
-        if isinstance(event, ToolResultEvent) and event.study_id in handles:
-            of_study = _Result(event, handles[event.study_id], drawn.get(event.study_id, {}), base, len(layers))
+        study_id = event.study_id if isinstance(event, ToolResultEvent) else None
+        if isinstance(event, ToolResultEvent) and study_id is not None and study_id in handles:
+            of_study = _Result(event, handles[study_id], drawn.get(study_id, {}), base, len(layers))
             layers += of_study.layers
             marks += of_study.marks()
     return Found(layers=tuple(layers), marks=tuple(marks))

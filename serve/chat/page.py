@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from overread.events import EngineEvent, StudyEvent, ToolResultEvent
+from overread.events import EngineEvent
 from overread.records import Context
 from overread.settings import Settings
 from serve import words
@@ -21,7 +21,7 @@ from serve.chat.pieces import Piece
 from serve.chat.render import turn_pieces
 from serve.chat.session import Session, Turn
 from serve.chat.shell import kept_words
-from serve.chat.viewer import look_up, viewer_html
+from serve.chat.viewer import seen_piece, viewer_html
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
@@ -94,13 +94,7 @@ class ChatPage:
 
     def pieces(self, session: Session) -> list[Piece]:
         """All that stands on the page of a conversation."""
-        found = [*self._turns(session), _revision(session), self._engine(session)]
-        if session.turns:
-            self._look(session, session.turns[-1])
-        if session.pictures:
-            html = f'<div id="viewer-figures">{viewer_html(session.pictures)}</div>'
-            found.append(Piece("viewer-figures", "viewer-box", html))
-        return found
+        return [*self._turns(session), _revision(session), seen_piece(session), self._engine(session)]
 
     def _turns(self, session: Session) -> list[Piece]:
         address = f"/page/{session.key}"
@@ -111,18 +105,6 @@ class ChatPage:
             found += turn_pieces(turn, "current" if last else "earlier", address, earlier)
             earlier += turn.events
         return found
-
-    def _look(self, session: Session, turn: Turn) -> None:
-        """Look up pictures as they come, and at the end what was drawn on them."""
-        for event in turn.events:
-            if not isinstance(event, StudyEvent) or (event.study_id in session.pictures and not turn.over):
-                continue
-            if turn.over and turn.looked:
-                continue
-            shown = look_up(self.ready(), event, with_overlay=_drawn_on(turn, event.study_id))
-            if shown is not None:
-                session.pictures[event.study_id] = shown
-        turn.looked = turn.over
 
     def _engine(self, session: Session) -> Piece:
         """The engine and its limits, always in sight: the one that wrote last, or else the one that will."""
@@ -138,13 +120,6 @@ class ChatPage:
             model = self.settings.llm_model or "of the configured server"
             return said["llm"].format(model=model), said["llm_limits"]
         return said["composer"], said["limits"]
-
-
-def _drawn_on(turn: Turn, study_id: str) -> bool:
-    """Whether the run is over and a tool gave a picture or a region of that study to draw."""
-    results = [event for event in turn.events if isinstance(event, ToolResultEvent) and event.study_id == study_id]
-    places = [finding.region for result in results for finding in result.findings if finding.region]
-    return turn.over and bool(places or any(result.artifacts for result in results))
 
 
 def _revision(session: Session) -> Piece:
@@ -172,7 +147,7 @@ def build_page(page: ChatPage) -> gr.Blocks:
     with gr.Blocks(title="Overread", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as blocks:
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=2, min_width=300, elem_id="side"):
-                gr.HTML('<div id="viewer-box"></div>', elem_id="viewer")
+                gr.HTML(viewer_html(), elem_id="viewer")
                 gr.HTML(dropzone_html(page.settings), elem_id="drop")
                 gr.HTML('<div id="waiting-box"></div>', elem_id="waiting")
                 with gr.Row(elem_id="context"):

@@ -21,7 +21,7 @@ from serve.api.pictures import png, shades
 from serve.chat.found import found_on, study_ids
 from serve.chat.raw_frame import RawFrame, colour_frame, grey_frame
 from serve.chat.session import Session
-from serve.chat.viewer import static_files, static_hash, viewer_data
+from serve.chat.viewer import viewer_data
 from serve.chat.visitor import Visitor, page_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ MOST_POINTS = 64
 _ARTIFACT = re.compile(r"A[0-9]{1,6}")
 
 router = APIRouter()
-scripts = APIRouter(include_in_schema=False)
 
 
 class PointAsked(Record):
@@ -67,15 +66,6 @@ def opened_of(visitor: Visitor, handle: str) -> "OpenedStudy":
 
 
 Opened = Annotated[Any, Depends(opened_of)]
-
-
-@scripts.get("/page/static/{version}/{name}")
-async def script(version: str, name: str) -> Response:
-    """A script or style of the viewer. Its address holds what it is, so it never changes."""
-    content, kind = static_files().get(name, (b"", ""))
-    if not kind or version != static_hash():
-        raise HTTPException(404, "no such file; load the page again")
-    return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 @router.get("/viewer")
@@ -211,13 +201,19 @@ def _lines(found: "Segmentation") -> list[str]:
     if found.mask is None or not found.mask.any():
         return [said["none"]]
     doubt = {True: "distrust", False: "steady", None: "unknown"}[found.distrust]
-    lines = [f"{one.name}: {one.value:.4g} {one.unit}" for one in found.measurements if "centroid" not in one.name]
+    lines = [
+        f"{one.name}: {_rounded(one.value)} {one.unit}" for one in found.measurements if "centroid" not in one.name
+    ]
     lines.append(said[doubt].format(score=found.score))
     if found.others:
         lines.append(said["others"].format(count=len(found.others)))
     if found.model is not None:
         lines.append(said["model"].format(name=found.model.name, version=found.model.version))
     return lines
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _failed(error: OverreadError) -> JSONResponse:

@@ -16,8 +16,9 @@ class FrameFacts(Record):
     """What comes with the bytes of a frame.
 
     A grey value is ``code * slope + intercept``, in [``least``, ``most``]. As stored, ``low`` is shown black and
-    ``high`` white, or by a sigmoid between them; ``inverted`` turns that round. With ``curve`` the file has a
-    table of its own: the bytes end with the brightness of each code, uint8 ``(65536,)``, inversion included.
+    ``high`` white, or by a sigmoid between them; the file calls that ``level`` and ``spread``, the centre and width of
+    its window. ``inverted`` turns it round. With ``curve`` the file has a table of its own: the bytes end with the
+    brightness of each code, uint8 ``(65536,)``, inversion included.
     """
 
     kind: Literal["grey", "rgb"]
@@ -29,6 +30,8 @@ class FrameFacts(Record):
     most: float = 255.0
     low: float = 0.0
     high: float = 255.0
+    level: float = 127.5
+    spread: float = 255.0
     shape: Literal["LINEAR", "SIGMOID"] = "LINEAR"
     inverted: bool = False
     curve: bool = False
@@ -52,12 +55,17 @@ def grey_frame(values: NDArray[np.float32], tone: Tone) -> RawFrame:
     """A grey frame, float32 ``(H, W)``. Whole numbers are kept; others to 1/65535 of their range."""
     finite = values[np.isfinite(values)]
     least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    clean = np.nan_to_num(values, nan=least, posinf=most, neginf=least).astype(np.float64)
-    whole = most - least < CODES and np.array_equal(clean, np.rint(clean))
+    if finite.size < values.size:
+        values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
+    whole = most - least < CODES and np.array_equal(values, np.rint(values))
     slope = 1.0 if whole or most == least else (most - least) / (CODES - 1)
-    codes = np.rint((clean - least) / slope).astype("<u2")
+    if whole:
+        codes = (values - np.float32(least)).astype("<u2")
+    else:
+        codes = np.rint((values.astype(np.float64) - least) / slope).astype("<u2")
     body, how = codes.tobytes(), tone.how
     low, high = tone.span or (least, most)
+    level, spread = (how.center, how.width) if isinstance(how, Window) else ((low + high) / 2, high - low)
     if isinstance(how, Table):
         curve = tone.apply((np.arange(CODES) * slope + least).astype(np.float32))
         body += (curve * 255 + 0.5).astype(np.uint8).tobytes()
@@ -72,6 +80,8 @@ def grey_frame(values: NDArray[np.float32], tone: Tone) -> RawFrame:
         most=most,
         low=low,
         high=high,
+        level=level,
+        spread=spread,
         shape="SIGMOID" if isinstance(how, Window) and how.function == "SIGMOID" else "LINEAR",
         inverted=tone.inverted,
         curve=isinstance(how, Table),

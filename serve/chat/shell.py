@@ -8,10 +8,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overread.settings import Settings
 
-STYLES = ("base", "shell", "turn", "evidence", "fields", "opening")
+STYLES = ("base", "shell", "turn", "evidence", "fields", "opening", "viewer")
 """The style sheets, in order. They travel in the page itself: nothing has to be waited for."""
 
-SCRIPTS = ("talk", "opening")
+SCRIPTS = ("talk", "opening", "mount")
 """The modules that the page starts, of ``static``. What they import is loaded with them."""
 
 

@@ -65,6 +65,7 @@ export class Hand {
   }
 
   begin(place) {
+    if (!this.viewer.frame) return; // what is to be seen is still another slice
     const { tool, study, index, view, ruler, prompts, stage } = this.viewer;
     if (tool === "ruler") ruler.start(study.handle, index, place);
     else if (tool === "box") prompts.startBox(study.handle, index, view.corner(place));

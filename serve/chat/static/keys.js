@@ -4,14 +4,14 @@ const FAR = 10;
 
 /** Keys in the order of the help. `in` names the tools a key is for; without it, all. */
 export const KEYS = [
-  { keys: ["ArrowUp", "ArrowDown"], in: ["look"], help: "previous, next slice", does: (v, e) => v.step(e.key === "ArrowUp" ? -1 : 1) },
-  { keys: ["ArrowLeft", "ArrowRight"], in: ["look"], help: "previous, next image", does: (v, e) => v.turn(e.key === "ArrowLeft" ? -1 : 1) },
+  { keys: ["ArrowUp", "ArrowDown"], in: ["look"], help: "look: previous, next slice", does: (v, e) => v.step(e.key === "ArrowUp" ? -1 : 1) },
+  { keys: ["ArrowLeft", "ArrowRight"], in: ["look"], help: "look: previous, next image", does: (v, e) => v.turn(e.key === "ArrowLeft" ? -1 : 1) },
   { keys: ["PageUp", "PageDown"], help: "previous, next slice, with every tool", does: (v, e) => v.step(e.key === "PageUp" ? -1 : 1) },
   { keys: ["Home", "End"], help: "first, last slice", does: (v, e) => v.goTo(e.key === "Home" ? 0 : Infinity) },
   { keys: ["+", "=", "-"], help: "zoom in, out", does: (v, e) => v.zoom(e.key === "-" ? 1 / 1.25 : 1.25) },
   { keys: ["0"], help: "fit the image", does: (v) => v.fit() },
   { keys: ["1"], help: "one image pixel a screen pixel", does: (v) => v.oneToOne() },
-  { keys: ["Shift+ArrowUp", "Shift+ArrowDown", "Shift+ArrowLeft", "Shift+ArrowRight"], in: ["look", "window"], help: "move the image", does: (v, e) => v.pan(...arrow(e, 40)) },
+  { keys: ["Shift+ArrowUp", "Shift+ArrowDown", "Shift+ArrowLeft", "Shift+ArrowRight"], in: ["look", "window"], help: "look or window: move the image", does: (v, e) => v.pan(...arrow(e, 40)) },
   { keys: ["v"], help: "tool: look", does: (v) => v.use("look") },
   { keys: ["w"], help: "tool: window; then arrows: up, down brightness, left, right contrast", does: (v) => v.use("window") },
   { keys: ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"], in: ["window"], does: (v, e) => v.dragWindow(...arrow(e, 0.04)) },
@@ -22,7 +22,7 @@ export const KEYS = [
   { keys: ["b"], help: "tool: box to outline", does: (v) => v.use("box") },
   { keys: ["p"], help: "tool: point inside the object", does: (v) => v.use("add") },
   { keys: ["n"], help: "tool: point outside the object", does: (v) => v.use("remove") },
-  { keys: ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"], in: ["ruler", "box", "add", "remove"], help: "with ruler, box, points: move the cross-hair; with Shift ten pixels", does: (v, e) => v.hand.moveCross(...arrow(e, 1)) },
+  { keys: ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"], in: ["ruler", "box", "add", "remove"], help: "ruler, box or point: move the cross-hair; with Shift ten pixels", does: (v, e) => v.hand.moveCross(...arrow(e, 1)) },
   { keys: ["Shift+ArrowUp", "Shift+ArrowDown", "Shift+ArrowLeft", "Shift+ArrowRight"], in: ["ruler", "box", "add", "remove"], does: (v, e) => v.hand.moveCross(...arrow(e, FAR)) },
   { keys: ["Enter"], in: ["ruler", "box", "add", "remove"], help: "set an end, a corner or a point at the cross-hair", does: (v) => v.hand.set() },
   { keys: ["o"], help: "overlays on, off", does: (v) => v.toggleLayers() },
@@ -56,11 +56,10 @@ export function list(element) {
   element.replaceChildren(
     ...KEYS.filter((one) => one.help).flatMap((one) => {
       const keys = document.createElement("dt"), what = document.createElement("dd");
-      for (const key of one.keys) {
+      for (const key of one.keys.filter((name) => name !== "=")) {
         const cap = document.createElement("kbd");
-        cap.textContent = key.split("+").length > 1 && key.length > 1
-          ? key.split("+").map((part) => NAMES[part] ?? part).join(" ")
-          : NAMES[key] ?? key;
+        const parts = key.length > 1 ? key.split("+") : [key];
+        cap.textContent = parts.map((part) => NAMES[part] ?? part).join(" ");
         keys.append(cap, " ");
       }
       what.textContent = one.help;

@@ -6,10 +6,10 @@ import { Viewer } from "./viewer.js";
 let viewer = null;
 
 function look() {
-  const root = document.getElementById("overread-viewer"), told = document.getElementById("overread-seen")?.dataset;
+  const root = document.getElementById("overread-viewer"), told = document.getElementById("viewer-seen")?.dataset;
   if (!root || !told?.key) return;
   if (viewer?.root !== root || viewer.key !== told.key) {
-    viewer = new Viewer(root, new URL(`../../${told.key}`, import.meta.url).href);
+    viewer = new Viewer(root, `/page/${told.key}`);
     Object.assign(viewer, { key: told.key, version: null });
   }
   if (viewer.version === told.version) return;

@@ -41,17 +41,19 @@ export class Stage {
     cancelAnimationFrame(this.waiting);
     this.waiting = 0;
     const { viewer, pen, canvas, pixel } = this, { view, study, index } = viewer;
-    const begun = performance.now();
+    const begun = performance.now(), frame = study && viewer.store.peek(study.handle, index);
+    // Until a frame of the same study has come, the one before stays, under its own number.
+    if (!frame && this.handle === study?.handle) return;
+    this.handle = frame ? study.handle : null;
+    this.element.dataset.frame = frame ? index : "";
     pen.fillStyle = "#000000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
-    const frame = study && viewer.store.peek(study.handle, index);
-    this.element.dataset.frame = frame ? index : "";
+    viewer.part("where").textContent = frame && study.frames > 1 ? `${index + 1} / ${study.frames}` : "";
     if (!frame) return;
     this.paintBase(frame);
     pen.imageSmoothingEnabled = view.scale < 4;
     pen.imageSmoothingQuality = "medium";
     pen.drawImage(this.base, view.x, view.y, view.across * view.scale, view.down * view.scale * view.aspect);
-    pen.imageSmoothingEnabled = view.scale < 4;
     viewer.layers.draw(pen, view, study, index, pixel);
     viewer.prompts.draw(pen, view, study, index, pixel, viewer.layers.opacity);
     viewer.ruler.draw(pen, view, study, index, pixel);

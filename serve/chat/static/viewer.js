@@ -12,6 +12,7 @@ import { View } from "./view.js";
 import { ToneSetting } from "./window.js";
 
 const SPEAK_AFTER_MS = 350;
+const BUSY_AFTER_MS = 250;
 const PROMPTING = ["box", "add", "remove"];
 const IDLE = { study: null, index: 0, tool: "look", studies: [], marks: [], faults: new Map() };
 
@@ -148,10 +149,8 @@ export class Viewer {
     if (!study) return;
     this.strip.show(this.studies, study.handle);
     const fault = this.faults.get(`${study.handle}/${index}`);
-    this.part("busy").hidden = Boolean(frame);
-    this.part("busy").textContent = fault ?? `${index + 1} is loading …`;
+    this.sayBusy(frame ? "" : fault ?? `${index + 1} is loading …`, fault ? 0 : BUSY_AFTER_MS);
     for (const name of ["slider", "number"]) this.part(name).value = index + 1;
-    this.part("where").textContent = study.frames > 1 ? `${index + 1} / ${study.frames}` : "";
     if (frame) this.describeTone(frame);
     layers.list(study, index);
     this.part("shown").checked = layers.shown;
@@ -161,13 +160,24 @@ export class Viewer {
     this.stage.soon();
   }
 
+  /** What is still waited for, or went wrong; a short wait is not worth a word. */
+  sayBusy(words, after) {
+    clearTimeout(this.waiting);
+    const say = () => {
+      this.part("busy").hidden = !words;
+      this.part("busy").textContent = words;
+    };
+    if (words) this.waiting = setTimeout(say, after);
+    else say();
+  }
+
   describeTone(frame) {
-    const [low, high] = this.tone.ends(frame), { tone } = this;
-    const shown = tone.name === "own" ? "" : tone.name;
-    const digits = high - low < 20 ? 2 : 0;
-    const curve = frame.table && tone.name === "stored";
-    this.part("tone").textContent = curve ? "the file's own curve" : `level ${((low + high) / 2).toFixed(digits)}, width ${(high - low).toFixed(digits)}`;
-    this.part("presets").value = shown;
+    const { tone } = this, [low, high] = tone.ends(frame), stored = tone.name === "stored";
+    const level = stored && frame.codes ? frame.level : (low + high) / 2, width = stored && frame.codes ? frame.spread : high - low;
+    const digits = width < 20 ? 2 : 0;
+    const said = `level ${level.toFixed(digits)}, width ${width.toFixed(digits)}`;
+    this.part("tone").textContent = frame.table && stored ? "the file's own curve" : said;
+    this.part("presets").value = tone.name === "own" ? "" : tone.name;
     this.root.querySelector("[data-do=invert]").setAttribute("aria-pressed", String(tone.inverse));
   }
 
@@ -278,16 +288,18 @@ export class Viewer {
     this.refresh();
   }
 
-  /** Show what a chip of the conversation stands for: `study` is a handle or a run's study id. */
-  show({ study, frame, ref }) {
+  /** Show what a chip of the conversation or a card stands for: a study's handle or a run's study id; whether it could. */
+  show({ handle, study = handle, frame, ref }) {
     const mark = this.marks.find((one) => one.ref === ref && (!study || [one.handle, one.study_id].includes(study)));
-    const handle = mark?.handle ?? this.studies.find((one) => [one.handle, ...one.study_ids].includes(study))?.handle;
-    if (!handle) return false;
-    const at = mark?.frame ?? (Number.isInteger(Number(frame ?? NaN)) ? Number(frame) : null);
-    this.choose(handle, at);
-    this.light(mark?.layers ?? []);
-    const place = mark?.layers.length ? "its place is lit" : "it has no place of its own in the image";
-    this.say(`${mark?.text ?? ref}: ${this.study.label}${this.study.frames > 1 ? `, ${this.index + 1} of ${this.study.frames}` : ""}; ${place}`);
+    const shown = this.studies.find((one) => [one.handle, ...one.study_ids].includes(mark?.handle ?? study));
+    if (!shown) return false;
+    this.choose(shown.handle, mark?.frame ?? (ref && frame >= 0 ? Number(frame) : null));
+    if (ref) {
+      this.light(mark?.layers ?? []);
+      const place = mark?.layers.length ? "its place is lit" : "it has no place of its own in the image";
+      const slice = shown.frames > 1 ? `, ${this.index + 1} of ${shown.frames}` : "";
+      this.say(`${mark?.text ?? ref}: ${shown.label}${slice}; ${place}`);
+    }
     this.root.scrollIntoView({ block: "nearest" });
     return true;
   }
