@@ -121,8 +121,6 @@ class Assistant:
     async def _events(
         self, request: Request, identity: "Identity", stream: EventStream, account: Account, span: "Span"
     ) -> AsyncGenerator[Event, None]:
-        from guardrails.phi.header import HeaderStripper
-
         run = Run(
             request=request,
             settings=self.settings,
@@ -131,7 +129,6 @@ class Assistant:
             identity=identity,
             gate=lambda evidence: self._gate(identity, evidence),
             scrub=lambda text: self._gate(identity).scrub(text),
-            stripper=lambda: HeaderStripper(identity),
             keep=lambda shown: self._keep(shown, request.thread),
             account=account,
             span=span,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guardrails.phi.identity import Identity
-    from guardrails.phi.pixels import TextReader
+    from guardrails.phi.pixels import TextReader, WrittenText
     from guardrails.phi.text import TextDetector
     from overread.records import Box
     from tools.imaging.study import Study
@@ -16,13 +16,13 @@ def mask_burned_in(
     identity: "Identity",
     detector: "TextDetector",
     always: bool = False,
-    heard: list[str] | None = None,
+    heard: "list[list[WrittenText]] | None" = None,
 ) -> int | None:
     """Mask identifying text in all frames; give how many regions, or ``None`` where it was not looked for.
 
     It is looked for where text is likely, or ``always``, on the first, the middle and the last frame:
-    what is burned in seldom changes. What was read is added to ``heard``. Raises ``DetectorError`` when the
-    detector fails; the study must then not be used.
+    what is burned in seldom changes. What was read is added to ``heard``, frame by frame. Raises ``DetectorError``
+    when the detector fails; the study must then not be used.
     """
     from guardrails.phi.pixels import identifying_boxes, may_hold_text, strip_above_regions
 
@@ -33,7 +33,7 @@ def mask_burned_in(
         picture = study.display(frame)
         texts = reader.read(picture)
         if heard is not None:
-            heard += [text.words for text in texts] + [" ".join(text.words for text in texts)]
+            heard.append(texts)
         for box in (
             *identifying_boxes(picture, texts, identity, detector),
             *strip_above_regions(study.header, picture, texts),

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from agent.evidence import Evidence
     from guardrails.gate import Gate
-    from guardrails.phi.header import HeaderStripper
     from guardrails.phi.identity import Identity
     from tools.contract import Picture
     from tools.imaging.study import Study
@@ -73,7 +72,6 @@ class Run:
     identity: "Identity"
     gate: "Callable[[Evidence], Gate]"
     scrub: Callable[[str], str]
-    stripper: Callable[[], "HeaderStripper"]
     keep: Callable[[Shown], None]
     account: Account
     prior: str | None = None

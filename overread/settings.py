@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     max_study_bytes: int = Field(4 * 2**30, gt=0, description="Most bytes the files of a folder or zip may have.")
     max_sequence_depth: int = Field(16, gt=0, description="Deepest nesting of DICOM sequences read.")
 
+    history_hours: float = Field(8.0, gt=0, description="Hours the page keeps a conversation after its last answer.")
+    history_grace_s: float = Field(
+        30.0, ge=0, description="Seconds an answer goes on being written while no page looks at it."
+    )
+    history_per_visitor: int = Field(50, gt=0, description="Conversations the chat page keeps for each visitor.")
+
     host: str = Field("127.0.0.1", description="Address that is listened on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that is listened on.")
     api_keys: Path | None = Field(None, description="File of API keys, hashed; unset: keys.json in the state folder.")
@@ -114,6 +120,8 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses of proxies in front whose X-Forwarded-Proto and X-Forwarded-For are believed."
     )
+    page_visitor_bytes: int = Field(2**30, gt=0, description="Most bytes the studies opened on one page may take.")
+    page_bytes: int = Field(4 * 2**30, gt=0, description="Most bytes the studies opened on all pages may take.")
     studies_keep_h: float = Field(24.0, gt=0, description="Hours after which an uploaded study is deleted.")
     studies_per_key: int = Field(200, gt=0, description="Uploaded studies each API key may have.")
 

@@ -34,10 +34,40 @@ class NoStudyError(ServeError):
         super().__init__("no such study; upload it again, or list the ones that are there")
 
 
+class NoVisitorError(ServeError):
+    """The page was asked for something by a browser that keeps no cookie of ours."""
+
+    code = "no_visitor"
+
+    def __init__(self) -> None:
+        super().__init__("this browser keeps no cookie for this page; allow cookies for it and load the page again")
+
+
+class NoConversationError(ServeError):
+    """A conversation was named that is not there, was deleted, or is somebody else's: which, is not told."""
+
+    code = "no_conversation"
+
+    def __init__(self) -> None:
+        super().__init__("this conversation is not here any more; begin a new one")
+
+
+class AnsweringError(ServeError):
+    """What was asked for has to wait for the end of an answer."""
+
+    code = "answering"
+
+
 class StudiesError(ServeError):
     """A study cannot be stored: it is empty, too large, or there are too many."""
 
     code = "cannot_store"
+
+
+class DropError(ServeError):
+    """What was dropped on the page is too large, or did not arrive whole: "what is wrong; what to do"."""
+
+    code = "cannot_open"
 
 
 class DeploymentError(ServeError):

@@ -136,6 +136,12 @@ def withheld_line(event: WithheldEvent) -> str:
     return line
 
 
+def standing(verdict: str) -> tuple[str, str]:
+    """How a shown sentence stands: a mark for the eye, and words. ``verdict`` is a claim's, or ``hedged``."""
+    mark, said = phrases()["standing"][verdict]
+    return mark, said
+
+
 def refusal_title(event: RefusalEvent) -> str:
     """The heading of a refusal."""
     title: str = phrases()["refusal"][event.reason]

@@ -7,13 +7,12 @@ from agent.refusals import event_of, refuse
 from agent.run import Run, emitter
 from agent.state import Refused, ThreadState
 from agent.whose import Whose
-from overread.events import StudyEvent, WithheldEvent
-from overread.records import Context, Privacy
+from overread.events import WithheldEvent
+from overread.records import Context
 
 if TYPE_CHECKING:
     from langgraph.runtime import Runtime
 
-    from guardrails.phi.header import HeaderStripper
     from tools.imaging.study import Study
 
 
@@ -25,10 +24,9 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     A single image that cannot be read ends the run with its error. Among several it is a refusal, and
     the others go on.
     """
-    from agent.burned_in import mask_burned_in
+    from agent.opening import OpenedStudy, open_study
     from guardrails.errors import DetectorError
     from tools.errors import UnreadableStudyError
-    from tools.imaging.reader import read_study
 
     run = runtime.context
     emit = emitter(runtime)
@@ -36,22 +34,15 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
     said = Context.model_validate(state["context"])
     owners: list[Whose] = []
     given = [*run.request.images, *([run.request.prior] if run.request.prior else [])]
-    for n, path in enumerate(given, start=1):
-        stripper, whose = run.stripper(), Whose()
+    for n, image in enumerate(given, start=1):
         prior = n > len(run.request.images)
         try:
-            study = await asyncio.to_thread(read_study, path, whose.watching(stripper), run.settings)
-            parts = run.parts
-            written: list[str] = []
-            masked = await asyncio.to_thread(
-                mask_burned_in,
-                study,
-                parts.text_reader(),
-                run.identity,
-                parts.detector(),
-                always=run.settings.llm_images > 0,  # what a language model sees has always been looked at
-                heard=written,
+            opened = (
+                image
+                if isinstance(image, OpenedStudy)
+                else await asyncio.to_thread(open_study, image, run.parts, run.settings, run.identity)
             )
+            study, masked = await asyncio.to_thread(opened.for_run, run.identity)
         except (UnreadableStudyError, DetectorError) as error:
             if len(run.request.images) == 1 and not prior:
                 raise
@@ -64,11 +55,20 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
             run.prior = study.study_id
         else:
             study.context = said.merged(study.context).merged(run.request.context)
-        owners.append(whose)
+        owners.append(opened.whose)
         run.studies[study.study_id] = study
         run.account.read(study)
-        emit(_study_event(study, stripper, masked, run.text_redacted, prior))
-        if await asyncio.to_thread(_gives_orders, stripper.texts, written):
+        receipt = {"regions_masked": masked, "text_redacted": run.text_redacted}
+        emit(
+            opened.event.model_copy(
+                update={
+                    "privacy": opened.event.privacy.model_copy(update=receipt),
+                    "context": study.context,
+                    "prior": prior,
+                }
+            )
+        )
+        if await asyncio.to_thread(opened.gives_orders):
             emit(WithheldEvent(stage="input", reason="injection"))
     if run.prior:
         run.incomparable = _incomparable(owners, list(run.studies.values()))
@@ -78,38 +78,6 @@ async def read(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         asked=run.scrub(state["asked"]),
         readable=len(run.studies),
         refused=[entry.model_dump() for entry in refused],
-    )
-
-
-def _gives_orders(header: list[str], written: list[str]) -> bool:
-    """Whether what people wrote in the header or on the picture tells the machine what to do.
-
-    Neither is handed to anybody, so this is only told.
-    """
-    from guardrails.disarm import gives_orders
-
-    return gives_orders(header, "header") or gives_orders(written, "ocr")
-
-
-def _study_event(
-    study: "Study", stripper: "HeaderStripper", masked: int | None, text_redacted: int, prior: bool
-) -> StudyEvent:
-    return StudyEvent(
-        study_id=study.study_id,
-        modality=study.modality,
-        images=study.contents.images,
-        size=study.size,
-        frames=study.frames,
-        spacing_mm=study.spacing_mm,
-        privacy=Privacy(
-            header_removed=stripper.removed,
-            header_replaced=stripper.replaced,
-            regions_masked=masked,
-            text_redacted=text_redacted,
-        ),
-        context=study.context,
-        contents=study.contents,
-        prior=prior,
     )
 
 

@@ -73,6 +73,16 @@ class Identity:
         if len(self._forms) + len(self._dates) > before:
             self._added[kind] = self._added.get(kind, 0) + 1
 
+    def include(self, other: "Identity") -> None:
+        """Take in all that another list holds."""
+        if other is self:
+            return
+        for form, (kind, cased) in other._forms.items():
+            self._add_form(form, kind, cased)
+        self._dates |= other._dates
+        for kind, count in other._added.items():
+            self._added[kind] = self._added.get(kind, 0) + count
+
     def find(self, text: str) -> list[Span]:
         """Where any of the values stand in a text, in order and without overlap."""
         if not self._forms and not self._dates:

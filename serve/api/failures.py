@@ -28,6 +28,10 @@ _STATUS = {
     "timeout": 504,
     "unavailable": 503,
     "busy": 503,
+    "bad_arguments": 400,
+    "no_visitor": 403,
+    "no_conversation": 404,
+    "answering": 409,
 }
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 

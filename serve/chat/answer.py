@@ -1,7 +1,8 @@
-"""The text of an answer as HTML: sentences by how they stood up to their evidence, and evidence chips."""
+"""The text of an answer as pieces: sentences by how they stood up to their evidence, and evidence chips."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from overread.events import (
@@ -15,13 +16,55 @@ from overread.events import (
     WithheldEvent,
 )
 from serve import words
+from serve.chat.pieces import Piece
 
 _ID = re.compile(r"\[([A-Z]\d+)\]([.,;:?!]?)")
 _PERCENT = re.compile(r"(?<=\d) %")
 
 
-def answer_html(events: Sequence[Event]) -> str:
-    """The answer so far. Sentences are told apart by a word for screen readers and a mark, not by colour alone."""
+@dataclass(frozen=True)
+class Known:
+    """What an evidence id stands for, in words, and the image it was seen in, if in one."""
+
+    said: str
+    study: str | None = None
+    frame: int | None = None
+    decides: bool = True
+
+
+@dataclass(frozen=True)
+class Said:
+    """A stretch of an answer: a checked sentence, what stands between two, or what is said of a withheld one.
+
+    ``standing`` is the claim's verdict, ``hedged`` where its evidence does not decide, or ``withheld``.
+    """
+
+    text: str
+    claim: ClaimEvent | None = None
+    standing: str | None = None
+
+
+def known(events: Sequence[Event]) -> dict[str, Known]:
+    """What each evidence id of these events stands for."""
+    about: dict[str, Known] = {}
+    for event in events:
+        if isinstance(event, DomainEvent):
+            about[event.id] = Known(words.domain_line(event), event.study_id, event.frame)
+        elif isinstance(event, PassageEvent):
+            about[event.id] = Known(event.title)
+        elif isinstance(event, ToolResultEvent):
+            for finding in event.findings:
+                decides = finding.decision != "indeterminate"
+                about[finding.id] = Known(words.finding_line(finding), event.study_id, event.frame, decides)
+            for made in event.measurements:
+                about[made.id] = Known(words.measurement_line(made), event.study_id, event.frame)
+            for case in event.cases:
+                about[case.id] = Known(f"similar case: {case.label}", event.study_id, event.frame)
+    return about
+
+
+def said(events: Sequence[Event], about: Mapping[str, Known]) -> list[Said]:
+    """The answer so far, cut into its sentences; what only repeats a refusal is left out."""
     text = ""
     notes: dict[int, list[str]] = {}
     refusals = [event for event in events if isinstance(event, RefusalEvent)]
@@ -30,15 +73,29 @@ def answer_html(events: Sequence[Event]) -> str:
             text += "" if words.repeats(event, refusals) else event.text
         elif isinstance(event, WithheldEvent) and event.stage == "output":
             notes.setdefault(len(text), []).append(words.withheld_line(event))
-    about = _known(events)
     spans = _sentences(text, [event for event in events if isinstance(event, ClaimEvent)])
     cuts = sorted({0, len(text), *notes, *(edge for start, end, _ in spans for edge in (start, end))})
-    html: list[str] = []
+    found: list[Said] = []
     for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
-        html += [f'<span class="withheld">⊘ {escape(note)}</span> ' for note in notes.get(start, [])]
-        verdict = next((claim.verdict for first, last, claim in spans if first <= start and end <= last), None)
-        html.append(_piece(text[start:end], verdict, about))
-    return "".join(html).strip()
+        found += [Said(note, None, "withheld") for note in notes.get(start, [])]
+        claim = next((claim for first, last, claim in spans if first <= start and end <= last), None)
+        if start < end:
+            found.append(Said(text[start:end], claim, standing(claim, about) if claim else None))
+    return found
+
+
+def standing(claim: ClaimEvent, about: Mapping[str, Known]) -> str:
+    """How a sentence stands: its verdict, but ``hedged`` where it rests on what does not decide."""
+    undecided = any(id_ in about and not about[id_].decides for id_ in claim.evidence)
+    return "hedged" if claim.verdict == "supported" and undecided else claim.verdict
+
+
+def answer_pieces(name: str, events: Sequence[Event], about: Mapping[str, Known]) -> list[Piece]:
+    """The answer of the turn of that name. Sentences are told apart by a mark, and words for screen readers."""
+    box = f"{name}-answer"
+    return [
+        Piece(f"{name}-a{n}", box, _stretch(f"{name}-a{n}", one, about)) for n, one in enumerate(said(events, about))
+    ]
 
 
 def _sentences(text: str, claims: Sequence[ClaimEvent]) -> list[tuple[int, int, ClaimEvent]]:
@@ -53,37 +110,34 @@ def _sentences(text: str, claims: Sequence[ClaimEvent]) -> list[tuple[int, int, 
     return found
 
 
-def _piece(text: str, verdict: str | None, about: dict[str, str]) -> str:
-    if not text:
-        return ""
+def _stretch(id_: str, one: Said, about: Mapping[str, Known]) -> str:
+    if one.standing == "withheld":
+        return f'<span id="{id_}" class="withheld"><span aria-hidden="true">⊘ </span>{escape(one.text)}</span>'
+    claim = one.claim.claim_id if one.claim else ""
+    body = with_chips(one.text, about, claim)
+    if one.standing is None:
+        return f'<span id="{id_}">{body}</span>'
+    mark, told = words.standing(one.standing)
+    return (
+        f'<span id="{id_}" class="sentence sentence-{one.standing}" data-claim="{escape(claim)}">{body}'
+        f'<span class="verdict aside" aria-hidden="true" title="{escape(told)}">{escape(mark)}</span>'
+        f'<span class="sr aside"> ({escape(told)})</span></span>'
+    )
+
+
+def with_chips(text: str, about: Mapping[str, Known], claim: str = "") -> str:
+    """A text as HTML, its evidence ids as chips. ``claim`` is the sentence that a chip shows the evidence of."""
     whole = _PERCENT.sub("\N{NO-BREAK SPACE}%", escape(text))
-    body = _ID.sub(lambda match: _chip(match.group(1), match.group(2), about), whole)
-    if verdict is None:
-        return body
-    return (
-        f'<span class="sentence sentence-{verdict}" title="{escape(words.phrases()["verdict"][verdict])}">{body}</span>'
-    )
+    return _ID.sub(lambda match: _chip(match.group(1), match.group(2), about, claim), whole)
 
 
-def _chip(id_: str, mark: str, about: dict[str, str]) -> str:
+def _chip(id_: str, mark: str, about: Mapping[str, Known], claim: str) -> str:
     """The chip of an id, on one line with the mark that follows it."""
-    said = about.get(id_, "from an earlier answer")
+    one = about.get(id_, Known("from an earlier answer"))
+    where = f' data-claim="{escape(claim)}"' if claim else ""
+    if one.study is not None:
+        where += f' data-study="{escape(one.study)}" data-frame="{one.frame or 0}"'
     return (
-        f'<span class="keep"><button type="button" class="chip" data-ref="{id_}" title="{escape(said)}"'
-        f' aria-label="Evidence {id_}: {escape(said)}">{id_}</button>{mark}</span>'
+        f'<span class="keep"><button type="button" class="chip" data-ref="{id_}"{where} title="{escape(one.said)}"'
+        f' aria-label="Evidence {id_}: {escape(one.said)}">{id_}</button>{mark}</span>'
     )
-
-
-def _known(events: Sequence[Event]) -> dict[str, str]:
-    """What each evidence id of this run stands for, in words."""
-    about: dict[str, str] = {}
-    for event in events:
-        if isinstance(event, DomainEvent):
-            about[event.id] = words.domain_line(event)
-        elif isinstance(event, PassageEvent):
-            about[event.id] = event.title
-        elif isinstance(event, ToolResultEvent):
-            about |= {finding.id: words.finding_line(finding) for finding in event.findings}
-            about |= {made.id: words.measurement_line(made) for made in event.measurements}
-            about |= {case.id: f"similar case: {case.label}" for case in event.cases}
-    return about

@@ -1,177 +1,136 @@
-"""The page: what stands where, and what each button does. Its looks are in ``style.css``."""
+"""The page: what stands where, and what its parts work with. Its looks are in ``style``, its scripts in ``static``."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from html import escape
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from overread.events import EngineEvent, StudyEvent, ToolResultEvent
+from overread.events import EngineEvent
 from overread.records import Context
 from overread.settings import Settings
 from serve import words
 from serve.arguments import choices
-from serve.chat.render import turn_html, turns_html
-from serve.chat.session import Session, Sessions, Turn
-from serve.chat.viewer import look_up, viewer_html
+from serve.chat.dropzone import dropzone_html
+from serve.chat.feedback import Feedback
+from serve.chat.followups import follow_ups
+from serve.chat.history import Sessions
+from serve.chat.pieces import Piece
+from serve.chat.render import turn_pieces
+from serve.chat.session import Session, Turn
+from serve.chat.shell import kept_words
+from serve.chat.viewer import seen_piece, viewer_html
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
     from agent.assistant import Assistant
 
 NOT_KNOWN = "not known"
-PARALLEL_RUNS = 4
+SWEEP_S = 60.0
+PARALLEL_OPENINGS = 2
+"""Most studies that are opened at once; others wait for their turn."""
+
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 
-HEADER = """<header class="top"><h1>Overread</h1><p>A second reader for medical images. Research use; not a medical
-device.</p></header>"""
-WELCOME = """<div class="welcome"><p>Drop an image and ask about it, or ask a question of knowledge without one.</p>
-<p class="hint">DICOM, PNG or JPEG. Identity is taken out before anything looks at the image, and nothing leaves this
-machine unless a language model server elsewhere is configured. Closing the page forgets the conversation.</p></div>"""
+TALK = """<div id="talk-welcome" class="welcome"><p>Drop an image and ask about it, or ask a question of knowledge
+without one.</p><p class="hint">Identity is taken out before anything looks at the
+image, and nothing leaves this machine unless a language model server elsewhere is configured. {kept}</p></div>
+<div id="earlier"></div>
+<div id="current"></div>"""
 
 
 class ChatPage:
-    """The page's handlers. ``assistant`` is set while the server runs."""
+    """What the page's routes work with. ``assistant`` is set while the server runs. ``opening`` is held by whoever
+    opens a study.
+    """
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
-        self._settings = settings
-        self._sessions = sessions
+        self.settings = settings
+        self.opening = asyncio.Semaphore(PARALLEL_OPENINGS)
+        self.sessions = sessions
+        self.feedback = Feedback(settings)
         self.assistant: Assistant | None = None
 
     @asynccontextmanager
     async def opened(self, assistant: "Assistant") -> AsyncIterator[None]:
         """While this lasts, the page answers with ``assistant``; then every conversation is forgotten."""
         self.assistant = assistant
+        sweeping = asyncio.create_task(self._sweep(assistant))
         try:
             yield
         finally:
-            await self._sessions.end_all(assistant)
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            await self.sessions.end_all(assistant)
 
-    async def session(self, request: gr.Request) -> Session:
-        """The session of the page that asks. Raises ``ServeError`` before the server is ready."""
-        return await self._sessions.of(str(request.session_hash), self._ready())
+    async def _sweep(self, assistant: "Assistant") -> None:
+        while True:
+            await asyncio.sleep(min(SWEEP_S, self.settings.history_hours * 900))
+            await self.sessions.sweep(assistant)
 
-    def _ready(self) -> "Assistant":
+    def ready(self) -> "Assistant":
+        """The assistant. Raises ``ServeError`` before the server is ready."""
         if self.assistant is None:
             raise ServeError("the page is still starting; try again in a moment")
         return self.assistant
 
-    async def load(self, request: gr.Request) -> None:
-        """A page was opened: give it a session."""
-        await self.session(request)
+    def redact(self, text: str) -> str:
+        """A text without what identifies somebody."""
+        from guardrails.phi.identity import Identity
+        from guardrails.phi.text import redact
 
-    async def unload(self, request: gr.Request) -> None:
-        """A page was closed: stop its run and forget it."""
-        await self._sessions.end(str(request.session_hash), self._ready())
+        return redact(text, Identity(), self.ready().parts.detector()).text
 
-    async def upload(self, uploads: list[str] | None, request: gr.Request) -> tuple[Any, str]:
-        """Take the dropped files out of Gradio's folder, and say how many wait."""
-        session = await self.session(request)
-        session.take([Path(upload) for upload in uploads or []])
-        return gr.update(value=None), waiting_html(session)
+    def begin_answer(self, session: Session, question: str, context: Context, again: Turn | None = None) -> Turn:
+        """Begin an answer in a conversation. Raises ``AnsweringError`` while another is being written there."""
+        session.suggest = lambda turns: follow_ups(turns, self._titles)
+        return session.ask(self.ready(), question, context, self.redact, self.sessions.places, again)
 
-    async def drop(self, request: gr.Request) -> str:
-        """Delete the files that wait."""
-        session = await self.session(request)
-        session.drop_waiting()
-        return waiting_html(session)
+    def _titles(self, question: str) -> list[str]:
+        return [hit.title for hit in self.ready().parts.knowledge().search(question, k=2)]
 
-    async def ask(
-        self, question: str, age: str, view: str, request: gr.Request
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        """Run a question: what changed on the page, again and again until the end. Keys are ``OUTPUTS``."""
-        session = await self.session(request)
-        if not question.strip():
-            yield {"notice": notice_html("Type a question first.")}
-            return
-        if session.busy:
-            yield {"notice": notice_html("An answer is still being written; stop it, or wait for its end.")}
-            return
-        context = Context.model_validate(
-            {name: value for name, value in (("age_band", age), ("view", view)) if value and value != NOT_KNOWN}
-        )
-        earlier = turns_html(session.turns)
-        yield {
-            "question": gr.update(value="", interactive=False),
-            "send": gr.update(visible=False),
-            "stop": gr.update(visible=True),
-            "notice": "",
-            "earlier": earlier,
-        }
-        async for turn in session.ask(self._ready(), question.strip(), context):
-            changed: dict[str, Any] = {"current": turn_html(turn), "waiting": waiting_html(session)}
-            if self._look(session, turn):
-                changed["viewer"] = viewer_html(session.pictures)
-            engine = next((event for event in reversed(turn.events) if isinstance(event, EngineEvent)), None)
-            if engine is not None:
-                changed["engine"] = engine_html(words.engine_line(engine), words.engine_limits(engine))
-            yield changed
-        yield {
-            "question": gr.update(interactive=True),
-            "send": gr.update(visible=True),
-            "stop": gr.update(visible=False),
-        }
+    def pieces(self, session: Session) -> list[Piece]:
+        """All that stands on the page of a conversation."""
+        return [*self._turns(session), _revision(session), seen_piece(session), self._engine(session)]
 
-    def _look(self, session: Session, turn: Turn) -> bool:
-        """Look up pictures as they come, and at the end what was drawn on them; whether any is new."""
-        new = False
-        for event in turn.events:
-            if not isinstance(event, StudyEvent):
-                continue
-            if event.study_id in session.pictures and turn.state == "running":
-                continue
-            shown = look_up(self._ready(), event, with_overlay=_drawn_on(turn, event.study_id))
-            if shown is not None and session.pictures.get(event.study_id) != shown:
-                session.pictures[event.study_id] = shown
-                new = True
-        return new
+    def _turns(self, session: Session) -> list[Piece]:
+        address = f"/page/{session.key}"
+        found: list[Piece] = []
+        earlier: list[Any] = []
+        for turn in session.turns:
+            last = turn is session.turns[-1]
+            found += turn_pieces(turn, "current" if last else "earlier", address, earlier)
+            earlier += turn.events
+        return found
 
-    async def stop(self, request: gr.Request) -> None:
-        """Cancel the run that goes on."""
-        await (await self.session(request)).stop()
+    def _engine(self, session: Session) -> Piece:
+        """The engine and its limits, always in sight: the one that wrote last, or else the one that will."""
+        events = [event for turn in session.turns for event in turn.events]
+        engine = next((event for event in reversed(events) if isinstance(event, EngineEvent)), None)
+        said = (words.engine_line(engine), words.engine_limits(engine)) if engine else self.first_engine()
+        return Piece("engine-line", "engine-box", engine_html(*said))
 
-    async def forget(self, request: gr.Request) -> tuple[str, str, str, str, str]:
-        """Delete the conversation: earlier, current, viewer, waiting, notice."""
-        session = await self.session(request)
-        await session.forget(self._ready())
-        return "", WELCOME, "", waiting_html(session), notice_html("The conversation was deleted.")
-
-    def first_engine(self) -> str:
-        """Which engine will write, before one has."""
+    def first_engine(self) -> tuple[str, str]:
+        """Which engine will write, before one has, and its limits."""
         said = words.phrases()["engine"]
-        if self._settings.llm_base_url:
-            model = self._settings.llm_model or "of the configured server"
-            return engine_html(said["llm"].format(model=model), said["llm_limits"])
-        return engine_html(said["composer"], said["limits"])
+        if self.settings.llm_base_url:
+            model = self.settings.llm_model or "of the configured server"
+            return said["llm"].format(model=model), said["llm_limits"]
+        return said["composer"], said["limits"]
 
 
-def _drawn_on(turn: Turn, study_id: str) -> bool:
-    """Whether the run is over and a tool gave a picture or a region of that study to draw."""
-    results = [event for event in turn.events if isinstance(event, ToolResultEvent) and event.study_id == study_id]
-    places = [finding.region for result in results for finding in result.findings if finding.region]
-    return turn.state != "running" and bool(places or any(result.artifacts for result in results))
-
-
-def waiting_html(session: Session) -> str:
-    """How many images wait for the question."""
-    count = len(session.waiting)
-    if not count:
-        return ""
-    said = "1 image ready: ask about it." if count == 1 else f"{count} images ready: ask about them."
-    return f'<p class="waiting" role="status">{said}</p>'
-
-
-def notice_html(text: str) -> str:
-    """A short word to the reader above the question."""
-    return f'<p class="notice" role="status">{escape(text)}</p>'
+def _revision(session: Session) -> Piece:
+    """Tells the script of the dropped studies that they changed; nothing is to be seen of it."""
+    html = '<span id="studies-revision" hidden></span>'
+    return Piece("studies-revision", "waiting-box", html, {"data-revision": f"{session.key}-{session.shelf.revision}"})
 
 
 def engine_html(line: str, limits: str) -> str:
-    """The engine and its limits, always in sight."""
-    return f'<p class="engine"><b>Written by</b> {escape(line)}. {escape(limits)}</p>'
+    """The engine and its limits."""
+    return f'<p id="engine-line" class="engine"><b>Written by</b> {escape(line)}. {escape(limits)}</p>'
 
 
 def theme() -> gr.themes.Base:
@@ -181,61 +140,33 @@ def theme() -> gr.themes.Base:
     )
 
 
-def script() -> str:
-    """The page's own JavaScript: an evidence chip opens and shows what it stands for."""
-    return files("serve.chat").joinpath("page.js").read_text("utf-8")
-
-
-def style() -> str:
-    """The page's own style sheet."""
-    return files("serve.chat").joinpath("style.css").read_text("utf-8")
-
-
 def build_page(page: ChatPage) -> gr.Blocks:
-    """The layout, wired to the page's handlers."""
+    """The layout, wired to the page's handlers and scripts."""
     ages = [NOT_KNOWN, *choices()["age_band"]]
     views = [NOT_KNOWN, *choices()["view"]]
     with gr.Blocks(title="Overread", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as blocks:
-        gr.HTML(HEADER)
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=2, min_width=300, elem_id="side"):
-                viewer = gr.HTML(elem_id="viewer")
-                drop = gr.File(label="Images", file_count="multiple", height=140, elem_id="drop")
-                waiting = gr.HTML(elem_id="waiting")
-                with gr.Row():
+                gr.HTML(viewer_html(), elem_id="viewer")
+                gr.HTML(dropzone_html(page.settings), elem_id="drop")
+                gr.HTML('<div id="waiting-box"></div>', elem_id="waiting")
+                with gr.Row(elem_id="context"):
                     age = gr.Dropdown(ages, value=NOT_KNOWN, label="Age group", min_width=120, elem_id="age")
                     view = gr.Dropdown(views, value=NOT_KNOWN, label="View", min_width=120, elem_id="view")
             with gr.Column(scale=3, min_width=300, elem_id="talk"):
-                earlier = gr.HTML(elem_id="earlier")
-                current = gr.HTML(WELCOME, elem_id="current")
-                notice = gr.HTML(elem_id="notice")
+                gr.HTML(TALK.format(kept=kept_words(page.settings)), elem_id="log")
+                gr.HTML('<div id="notice-box" role="status"></div>', elem_id="notice")
                 question = gr.Textbox(
                     label="Question", placeholder="Is there a pneumonia? How is it confirmed?", lines=2, max_lines=6,
                     max_length=8000, elem_id="question",
                 )  # fmt: skip
                 with gr.Row(elem_id="buttons"):
                     send = gr.Button("Ask", variant="primary", elem_id="ask", min_width=100)
-                    stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop", min_width=100)
+                    stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=100)
                     forget = gr.Button("Forget this conversation", size="md", elem_id="forget", min_width=100)
-                engine = gr.HTML(page.first_engine(), elem_id="engine")
-        named = {
-            "question": question, "send": send, "stop": stop, "notice": notice, "earlier": earlier,
-            "current": current, "waiting": waiting, "viewer": viewer, "engine": engine,
-        }  # fmt: skip
-
-        async def ask(asked: str, of_age: str, of_view: str, request: gr.Request) -> AsyncGenerator[Any, None]:
-            async for changed in page.ask(asked, of_age, of_view, request):
-                yield {named[name]: value for name, value in changed.items()}
-
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        direct: dict[str, Any] = {**quiet, "queue": False}
-        gr.on(
-            [send.click, question.submit], ask, [question, age, view], list(named.values()),
-            concurrency_limit=PARALLEL_RUNS, trigger_mode="once", **quiet,
-        )  # fmt: skip
-        drop.upload(page.upload, drop, [drop, waiting], **direct)
-        stop.click(page.stop, None, None, **direct)
-        forget.click(page.forget, None, [earlier, current, viewer, waiting, notice], **direct)
-        blocks.load(page.load, None, None, **direct)
-        blocks.unload(page.unload)
+                gr.HTML(f'<div id="engine-box">{engine_html(*page.first_engine())}</div>', elem_id="engine")
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        send.click(None, [question, age, view], question, js="(q, a, v) => window.overread.ask(q, a, v)", **quiet)
+        stop.click(None, None, None, js="() => { window.overread.stop(); }", **quiet)
+        forget.click(None, None, None, js="() => { window.overread.forget(); }", **quiet)
     return blocks

@@ -88,6 +88,7 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from serve.api.failures import add_failures
     from serve.chat.headers import KeepToItself
 
     @asynccontextmanager
@@ -104,11 +105,12 @@ def chat_app(settings: Settings, folder: Path, host: str = "127.0.0.1") -> "Fast
             await asyncio.wait({warming})
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    page = add_page(app, settings, folder)
+    add_failures(app)
     app.add_middleware(KeepToItself)
     if host in LOOPBACK:
         # Another site's page must not reach this one by a name of its own that points here.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
-    page = add_page(app, settings, folder)
     return app
 
 
@@ -116,10 +118,19 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
     """Put the page at ``/``, behind every route the application has already. It works while ``opened``."""
     import gradio as gr
 
-    from serve.chat.page import ChatPage, build_page, script, style, theme
-    from serve.chat.session import Sessions
+    from serve.chat.conversations import listing
+    from serve.chat.cookie import Visitors
+    from serve.chat.history import Sessions
+    from serve.chat.page import ChatPage, build_page, theme
+    from serve.chat.routes import page_routes
+    from serve.chat.scripts import Scripts
+    from serve.chat.shell import Shell
 
-    page = ChatPage(settings, Sessions(folder))
+    page = ChatPage(settings, Sessions(folder, settings))
+    app.state.page = page
+    app.include_router(listing)
+    app.include_router(page_routes())
+    app.mount("/chat/static", Scripts())
     gr.mount_gradio_app(
         app,
         build_page(page),
@@ -131,9 +142,9 @@ def add_page(app: "FastAPI", settings: Settings, folder: Path) -> "ChatPage":
         mcp_server=False,
         max_file_size=settings.max_file_bytes,
         theme=theme(),
-        css=style(),
-        js=script(),
     )
+    app.add_middleware(Shell, settings=settings)
+    app.add_middleware(Visitors)
     return page
 
 

@@ -69,7 +69,7 @@ def ask(
     from serve.cli.report_file import check_report_path
 
     request = read_request(words, thread, context or (), frame, prior)
-    given = (*request.images, *([prior] if prior else []))
+    given = (*(image for image in request.images if isinstance(image, Path)), *([prior] if prior else []))
     if report is not None:
         check_report_path(report, request.question, given)
     if overlay is not None:

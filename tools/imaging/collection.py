@@ -23,12 +23,15 @@ _MOST_LOST = 8
 """Pictures that may turn out broken before the study is given up: a decoder can take seconds to fail."""
 
 
-def read_collection(members: Sequence[Member], what: str, stripper: HeaderStripper, limits: Settings) -> Study:
+def read_collection(
+    members: Sequence[Member], what: str, stripper: HeaderStripper, limits: Settings, source_bytes: int = 0
+) -> Study:
     """The study in the files of a folder or an archive, which ``what`` names for the messages.
 
     The series that is shown is the first of ``sorted_series`` of which a picture can be decoded. The identity of
     every DICOM file goes to ``stripper``, also of those that are not shown. A file that cannot be read is
-    counted and left out. Pictures are read again when they are asked for, and one at a time is in memory.
+    counted and left out. Pictures are read again when they are asked for, and one at a time is in memory;
+    ``source_bytes`` is what ``members`` themselves keep there.
 
     Raises ``UnreadableStudyError`` where there is no image, or the files are not of one patient;
     ``TooLargeError``; whatever ``stripper`` raises goes through.
@@ -60,9 +63,16 @@ def read_collection(members: Sequence[Member], what: str, stripper: HeaderStripp
             other_images=sum(len(other.slices) for other in others),
             **reading.counts,
         ),
+        source_bytes=source_bytes + _many_frames_bytes(first),
     )
     content = hashlib.sha256("".join(one.digest for one in series.slices).encode()).hexdigest()
     return Study(secrets.token_hex(8), content, facts, shown.decode, shown.frame, shown.index)
+
+
+def _many_frames_bytes(first: Slice) -> int:
+    """About what a file of many frames takes, which is kept in memory; files of single slices are not."""
+    rows, columns = first.size
+    return int(rows * columns * first.frames * first.bytes_per_pixel) if first.frames > 1 else 0
 
 
 class _Reading:

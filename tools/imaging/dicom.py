@@ -76,6 +76,7 @@ def read_dicom(data: bytes, stripper: HeaderStripper, limits: Settings) -> Study
         context(parsed.header),
         stripped(parsed.header, stripper),
         image.slice_spacing_mm(),
+        source_bytes=len(data),
     )
     return Study(secrets.token_hex(8), hashlib.sha256(data).hexdigest(), facts, image.decode, first)
 

@@ -87,6 +87,7 @@ def read_nifti(data: bytes, stripper: HeaderStripper, limits: Settings) -> Study
         Context(),
         None,
         spacing[along] if spacing and volume.frames > 1 else None,
+        source_bytes=max(len(data), volume.voxels.nbytes),
     )
     middle = volume.frames // 2
     content = hashlib.sha256(data).hexdigest()

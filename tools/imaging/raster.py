@@ -60,7 +60,8 @@ def read_raster(data: bytes, kind: str, stripper: HeaderStripper, limits: Settin
         pages = _pages(image, texts, limits) if kind == "TIFF" else [0]
         check_extent(height, width, len(pages), bytes_per_pixel, limits)
     stripper.metadata(texts)
-    facts = Facts(None, len(pages), (height, width), None, Context(), None)
+    source = len(data) if len(pages) > 1 else 0
+    facts = Facts(None, len(pages), (height, width), None, Context(), None, source_bytes=source)
     decode = _Pages(data, kind, tuple(pages)) if len(pages) > 1 else lambda _index: frame
     return Study(secrets.token_hex(8), hashlib.sha256(data).hexdigest(), facts, decode, frame)
 

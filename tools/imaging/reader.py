@@ -48,7 +48,7 @@ def read_study_bytes(data: bytes, stripper: HeaderStripper, limits: Settings | N
     if data[128:132] == b"DICM":
         return read_dicom(data, stripper, limits)
     if data.startswith(ZIP_SIGNATURES):
-        return read_collection(zip_members(data, limits), "zip archive", stripper, limits)
+        return read_collection(zip_members(data, limits), "zip archive", stripper, limits, len(data))
     for signature, kind in SIGNATURES:
         if data.startswith(signature):
             return read_raster(data, kind, stripper, limits)

@@ -1,5 +1,6 @@
 """A study as everything after the reader sees it: no identity, pixels on demand."""
 
+import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from pydicom import Dataset
 
 from overread.records import Box, Contents, Context
 from tools.errors import FrameError, UnreadableStudyError
-from tools.imaging.window import Presentation, render
+from tools.imaging.window import Presentation, Tone, render, tone_of
 
 
 class HeaderStripper(Protocol):
@@ -48,7 +49,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a study besides its pixels. ``size`` is (H, W); see ``Study`` for the rest."""
+    """What is known of a study besides its pixels. ``size`` is (H, W); see ``Study`` for the rest.
+
+    ``source_bytes`` are those that stay in memory so that frames can be decoded from them.
+    """
 
     modality: str | None
     frames: int
@@ -58,6 +62,7 @@ class Facts:
     header: Dataset | None
     slice_spacing_mm: float | None = None
     contents: Contents = field(default_factory=Contents)
+    source_bytes: int = 0
 
 
 class Study:
@@ -75,7 +80,7 @@ class Study:
     the distance from each frame to the next, ``None`` where they are no evenly spaced slices.
     ``context`` is what survives de-identification. ``header`` is the stripped DICOM header without
     pixel data, of one slice where there are several; ``None`` for other files. ``contents``
-    counts what was read and what was left out.
+    counts what was read and what was left out. ``held_bytes`` is about what the study takes in memory.
     """
 
     def __init__(
@@ -98,10 +103,17 @@ class Study:
         self.context = facts.context
         self.header = facts.header
         self.contents = facts.contents
+        self.held_bytes = facts.source_bytes + 4 * facts.size[0] * facts.size[1]
         self._decode = decode
         self._lock = threading.Lock()
         self._last: tuple[int, Frame] = (index, decoded)
         self._regions: tuple[Box, ...] = ()
+        self._representative: tuple[tuple[Box, ...], int] | None = None
+
+    def beside(self) -> "Study":
+        """Another one on the same pixels, masked as this one is now, with context and later masks of its own."""
+        with self._lock:
+            return copy.copy(self)
 
     def values(self, frame: int = 0) -> NDArray[np.float32] | None:
         """Grey values float32 ``(H, W)`` in the modality's unit (Hounsfield units for CT); ``None`` for colour.
@@ -128,6 +140,11 @@ class Study:
             raise FrameError("The frame holds no picture.")
         return np.repeat(render(found.values, found.presentation, void)[:, :, None], 3, axis=2)
 
+    def tone(self, frame: int = 0) -> Tone | None:
+        """How ``display`` shows a frame's values; ``None`` for colour. Raises as ``values`` does."""
+        found, void = self._frame(frame)
+        return None if found.values is None else tone_of(found.values, found.presentation, void)
+
     @property
     def other_series(self) -> int:
         """How many more series the folder or archive holds that are not shown."""
@@ -140,6 +157,12 @@ class Study:
         it cannot be decoded, the nearest one in which something is, the later one first; at most
         ``MOST_TRIED`` are looked at. Where that finds none, the middle one after all.
         """
+        regions, known = self._regions, self._representative
+        if known is None or known[0] != regions:
+            known = self._representative = regions, self._first_to_show_something()
+        return known[1]
+
+    def _first_to_show_something(self) -> int:
         middle = self.frames // 2
         for index in nearest_first(middle, self.frames)[:MOST_TRIED]:
             if self.frames == 1 or self._shows_something(index):

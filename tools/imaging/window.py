@@ -98,36 +98,67 @@ def stretch(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.
     return np.clip(scaled, 0, 1, out=scaled)
 
 
+@dataclass(frozen=True)
+class Tone:
+    """How the values of one frame become brightness: by a table, a window, or a range from black to white.
+
+    ``how`` is ``None`` where there is nothing to be seen. ``inverted`` as in ``Presentation``.
+    """
+
+    how: Table | Window | tuple[float, float] | None
+    inverted: bool = False
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Brightness in [0, 1], of any shape; not-a-number is 0."""
+        if self.how is None:
+            brightness = np.zeros_like(values)
+        elif isinstance(self.how, tuple):
+            brightness = stretch(values, *self.how)
+        else:
+            brightness = self.how.apply(values)
+        if self.inverted:
+            brightness = 1 - brightness
+        return np.nan_to_num(brightness, copy=False, nan=0.0)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The values at the two ends of the window or range; ``None`` for a table, or nothing to be seen."""
+        if isinstance(self.how, Window):
+            exact = self.how.function != "LINEAR"
+            center, width = (self.how.center, self.how.width) if exact else (self.how.center - 0.5, self.how.width - 1)
+            return center - width / 2, center + width / 2
+        return self.how if isinstance(self.how, tuple) else None
+
+
 def render(
     values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None
 ) -> NDArray[np.uint8]:
     """Grey uint8 ``(H, W)`` in [0, 255] of float32 ``(H, W)``. ``void`` pixels are black and not counted."""
-    sample = _sample(values, void)
-    brightness = _chosen(values, sample, presentation)
-    if presentation.inverted:
-        brightness = 1 - brightness
-    np.nan_to_num(brightness, copy=False, nan=0.0)
+    brightness = tone_of(values, presentation, void).apply(values)
     picture = (brightness * 255 + 0.5).astype(np.uint8)
     if void is not None:
         picture[void] = 0
     return picture
 
 
-def _chosen(
-    values: NDArray[np.float32], sample: NDArray[np.float32], presentation: Presentation
-) -> NDArray[np.float32]:
+def tone_of(values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None) -> Tone:
+    """What ``presentation`` comes to for these values, float32 ``(H, W)``. ``void`` pixels are not counted."""
+    return Tone(_chosen(_sample(values, void), presentation), presentation.inverted)
+
+
+def _chosen(sample: NDArray[np.float32], presentation: Presentation) -> Table | Window | tuple[float, float] | None:
     if presentation.table is not None and _shows(presentation.table.apply(sample), sample):
-        return presentation.table.apply(values)
+        return presentation.table
     if presentation.window is not None and _shows(presentation.window.apply(sample), sample):
-        return presentation.window.apply(values)
+        return presentation.window
     if presentation.span is not None:
-        return stretch(values, *presentation.span)
+        return presentation.span
     if not sample.size:
-        return np.zeros_like(values)
+        return None
     low, high = np.percentile(sample, presentation.percentiles)
     if high <= low:
         low, high = float(sample.min()), float(sample.max())
-    return stretch(values, float(low), float(high)) if high > low else np.zeros_like(values)
+    return (float(low), float(high)) if high > low else None
 
 
 def _shows(shown: NDArray[np.float32], sample: NDArray[np.float32]) -> bool:
