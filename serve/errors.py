@@ -64,6 +64,12 @@ class StudiesError(ServeError):
     code = "cannot_store"
 
 
+class DropError(ServeError):
+    """What was dropped on the page is too large, or did not arrive whole: "what is wrong; what to do"."""
+
+    code = "cannot_open"
+
+
 class DeploymentError(ServeError):
     """A part that runs in another process is not there, died, or took too long. Ask again."""
 

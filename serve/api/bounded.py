@@ -66,6 +66,13 @@ class Bounded:
     def _limit(self, path: str) -> int | None:
         if path == "/v1/studies":
             return self._settings.max_file_bytes + 64 * 1024
+        if path.startswith("/page/"):
+            # What is dropped on the page is bounded there, by the visitor's room.
+            return (
+                self._settings.page_visitor_bytes + 2**20
+                if path.endswith("/studies")
+                else self._settings.api_body_bytes
+            )
         # Gradio bounds the files that are dropped on the page by itself.
         return None if path.startswith("/gradio_api/upload") else self._settings.api_body_bytes
 

@@ -25,6 +25,7 @@ def cards(shelf: "Shelf") -> dict[str, Any]:
 def card(opened: "OpenedStudy", waiting: bool) -> dict[str, Any]:
     """A study as the page's scripts get it. ``waiting``: the next question will be about it."""
     event = opened.event
+    # The first of the facts is the kind.
     receipt = words.receipt(event.privacy)
     return {
         "handle": opened.handle,
@@ -39,7 +40,8 @@ def card(opened: "OpenedStudy", waiting: bool) -> dict[str, Any]:
         "slice_spacing_mm": opened.slice_spacing_mm,
         "privacy": event.privacy.model_dump(),
         "context": event.context.model_dump(exclude_none=True),
-        "facts": words.study_facts(event),
+        "kind": words.phrases()["modality"].get(event.modality, event.modality or "picture"),
+        "facts": words.study_facts(event)[1:],
         "receipt": receipt[0].upper() + receipt[1:],
     }
 

@@ -140,6 +140,8 @@ async def ask(request: Request, session: Visitor) -> dict[str, Any]:
     question = asked.question.strip()
     if not question:
         raise ArgumentsError("Type a question first.")
+    if session.shelf.receiving:
+        raise AnsweringError("an image is still being opened; wait for it, then ask")
     return {"turn": page_of(request).begin_answer(session, question, asked.context()).number}
 
 

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from overread.events import EngineEvent, StudyEvent, ToolResultEvent
+from overread.events import EngineEvent
 from overread.records import Context
 from overread.settings import Settings
 from serve import words
 from serve.arguments import choices
-from serve.chat.cookie import visitor_of
+from serve.chat.dropzone import dropzone_html
 from serve.chat.feedback import Feedback
 from serve.chat.followups import follow_ups
 from serve.chat.history import Sessions
@@ -22,7 +21,7 @@ from serve.chat.pieces import Piece
 from serve.chat.render import turn_pieces
 from serve.chat.session import Session, Turn
 from serve.chat.shell import kept_words
-from serve.chat.viewer import look_up, viewer_html
+from serve.chat.viewer import seen_piece, viewer_html
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
@@ -30,19 +29,26 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "not known"
 SWEEP_S = 60.0
+PARALLEL_OPENINGS = 2
+"""Most studies that are opened at once; others wait for their turn."""
+
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 
 TALK = """<div id="talk-welcome" class="welcome"><p>Drop an image and ask about it, or ask a question of knowledge
-without one.</p><p class="hint">DICOM, PNG or JPEG. Identity is taken out before anything looks at the
-image, and nothing leaves this machine unless a language model server elsewhere is configured. {kept}</p></div><div id="earlier"></div>
+without one.</p><p class="hint">Identity is taken out before anything looks at the
+image, and nothing leaves this machine unless a language model server elsewhere is configured. {kept}</p></div>
+<div id="earlier"></div>
 <div id="current"></div>"""
 
 
 class ChatPage:
-    """What the page's routes and Gradio's handlers work with. ``assistant`` is set while the server runs."""
+    """What the page's routes work with. ``assistant`` is set while the server runs. ``opening`` is held by whoever
+    opens a study.
+    """
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self.settings = settings
+        self.opening = asyncio.Semaphore(PARALLEL_OPENINGS)
         self.sessions = sessions
         self.feedback = Feedback(settings)
         self.assistant: Assistant | None = None
@@ -71,10 +77,6 @@ class ChatPage:
             raise ServeError("the page is still starting; try again in a moment")
         return self.assistant
 
-    async def session(self, request: gr.Request) -> Session:
-        """The conversation that the visitor looks at, in a handler of Gradio's."""
-        return await self.sessions.current(visitor_of(request.request), self.ready())
-
     def redact(self, text: str) -> str:
         """A text without what identifies somebody."""
         from guardrails.phi.identity import Identity
@@ -90,28 +92,9 @@ class ChatPage:
     def _titles(self, question: str) -> list[str]:
         return [hit.title for hit in self.ready().parts.knowledge().search(question, k=2)]
 
-    async def upload(self, uploads: list[str] | None, request: gr.Request) -> Any:
-        """Open the dropped files."""
-        from agent.opening import open_study
-
-        session = await self.session(request)
-        for upload in uploads or []:
-            era = session.shelf.era
-            opened = await asyncio.to_thread(open_study, Path(upload), self.ready().parts)
-            session.shelf.put(opened, None, era)
-            await asyncio.to_thread(Path(upload).unlink, missing_ok=True)
-        session.changed()
-        return gr.update(value=None)
-
     def pieces(self, session: Session) -> list[Piece]:
         """All that stands on the page of a conversation."""
-        found = [*self._turns(session), *_waiting(session), self._engine(session)]
-        if session.turns:
-            self._look(session, session.turns[-1])
-        if session.pictures:
-            html = f'<div id="viewer-figures">{viewer_html(session.pictures)}</div>'
-            found.append(Piece("viewer-figures", "viewer-box", html))
-        return found
+        return [*self._turns(session), _revision(session), seen_piece(session), self._engine(session)]
 
     def _turns(self, session: Session) -> list[Piece]:
         address = f"/page/{session.key}"
@@ -122,18 +105,6 @@ class ChatPage:
             found += turn_pieces(turn, "current" if last else "earlier", address, earlier)
             earlier += turn.events
         return found
-
-    def _look(self, session: Session, turn: Turn) -> None:
-        """Look up pictures as they come, and at the end what was drawn on them."""
-        for event in turn.events:
-            if not isinstance(event, StudyEvent) or (event.study_id in session.pictures and not turn.over):
-                continue
-            if turn.over and turn.looked:
-                continue
-            shown = look_up(self.ready(), event, with_overlay=_drawn_on(turn, event.study_id))
-            if shown is not None:
-                session.pictures[event.study_id] = shown
-        turn.looked = turn.over
 
     def _engine(self, session: Session) -> Piece:
         """The engine and its limits, always in sight: the one that wrote last, or else the one that will."""
@@ -151,20 +122,10 @@ class ChatPage:
         return said["composer"], said["limits"]
 
 
-def _drawn_on(turn: Turn, study_id: str) -> bool:
-    """Whether the run is over and a tool gave a picture or a region of that study to draw."""
-    results = [event for event in turn.events if isinstance(event, ToolResultEvent) and event.study_id == study_id]
-    places = [finding.region for result in results for finding in result.findings if finding.region]
-    return turn.over and bool(places or any(result.artifacts for result in results))
-
-
-def _waiting(session: Session) -> list[Piece]:
-    """How many images wait for the question."""
-    count = len(session.shelf.waiting)
-    if not count:
-        return []
-    said = "1 image ready: ask about it." if count == 1 else f"{count} images ready: ask about them."
-    return [Piece("waiting-images", "waiting-box", f'<p id="waiting-images" class="waiting">{said}</p>')]
+def _revision(session: Session) -> Piece:
+    """Tells the script of the dropped studies that they changed; nothing is to be seen of it."""
+    html = '<span id="studies-revision" hidden></span>'
+    return Piece("studies-revision", "waiting-box", html, {"data-revision": f"{session.key}-{session.shelf.revision}"})
 
 
 def engine_html(line: str, limits: str) -> str:
@@ -186,8 +147,8 @@ def build_page(page: ChatPage) -> gr.Blocks:
     with gr.Blocks(title="Overread", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as blocks:
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=2, min_width=300, elem_id="side"):
-                gr.HTML('<div id="viewer-box"></div>', elem_id="viewer")
-                drop = gr.File(label="Images", file_count="multiple", height=140, elem_id="drop")
+                gr.HTML(viewer_html(), elem_id="viewer")
+                gr.HTML(dropzone_html(page.settings), elem_id="drop")
                 gr.HTML('<div id="waiting-box"></div>', elem_id="waiting")
                 with gr.Row(elem_id="context"):
                     age = gr.Dropdown(ages, value=NOT_KNOWN, label="Age group", min_width=120, elem_id="age")
@@ -208,5 +169,4 @@ def build_page(page: ChatPage) -> gr.Blocks:
         send.click(None, [question, age, view], question, js="(q, a, v) => window.overread.ask(q, a, v)", **quiet)
         stop.click(None, None, None, js="() => { window.overread.stop(); }", **quiet)
         forget.click(None, None, None, js="() => { window.overread.forget(); }", **quiet)
-        drop.upload(page.upload, drop, drop, **quiet)
     return blocks

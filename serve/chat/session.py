@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agent.assistant import Assistant
     from agent.opening import OpenedStudy
     from agent.request import Request
-    from serve.chat.viewer import Shown
 
 MOST_UPDATES_S = 20
 """Most updates a second that a page is sent."""
@@ -40,8 +39,7 @@ class Turn:
 
     ``question`` is what was typed until it was checked for identity, then what is left of it. ``studies`` are the
     handles of those it is about. ``again`` is the
-    number of the turn that was asked once more, ``changes`` counts up whenever anything here changes, and ``looked``
-    says that what was drawn on its images was looked up.
+    number of the turn that was asked once more, and ``changes`` counts up whenever anything here changes.
     """
 
     number: int
@@ -55,7 +53,6 @@ class Turn:
     checked: bool = False
     suggestions: tuple[str, ...] = ()
     changes: int = 0
-    looked: bool = False
 
     @property
     def over(self) -> bool:
@@ -88,9 +85,8 @@ class Session:
         self.made = self.used = time.time()
         self.ended = False
         self.suggest: Callable[[Sequence[Turn]], tuple[str, ...]] = _nothing
-        self.shelf = Shelf(folder, room or Room())
+        self.shelf = Shelf(folder, room or Room(), owner)
         self.turns: list[Turn] = []
-        self.pictures: dict[str, Shown] = {}
 
     @property
     def studies(self) -> "dict[str, OpenedStudy]":
@@ -254,7 +250,6 @@ class Session:
         thread, asked = self.thread, bool(self.turns)
         self.thread = _new_thread()
         self.turns = []
-        self.pictures = {}
         self.changed()
         if asked:
             await assistant.forget(thread)

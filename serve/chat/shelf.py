@@ -31,18 +31,18 @@ class Room:
         self._each, self._all = settings.page_visitor_bytes, settings.page_bytes
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def held(self, shelf: "Shelf | None" = None) -> int:
+    def held(self, owner: object = None) -> int:
         """Bytes that the studies take: of one visitor, or of all."""
-        return sum(kept.bytes for kept in self._kept.values() if shelf in (None, kept.shelf))
+        return sum(kept.bytes for kept in self._kept.values() if owner in (None, kept.shelf.owner))
 
     def put(self, handle: str, shelf: "Shelf", size: int, files: Path | None) -> None:
         """Count a study in; older ones that no run is about go, until there is room again."""
         self._kept[handle] = _Kept(shelf, size, files)
-        for whose, most in ((shelf, self._each), (None, self._all)):
+        for whose, most in ((shelf.owner, self._each), (None, self._all)):
             for other, kept in list(self._kept.items()):
                 if self.held(whose) <= most:
                     break
-                if other != handle and whose in (None, kept.shelf) and other not in kept.shelf.in_use:
+                if other != handle and whose in (None, kept.shelf.owner) and other not in kept.shelf.in_use:
                     kept.shelf.remove(other)
                     kept.shelf.put_away += 1
 
@@ -58,20 +58,23 @@ class Room:
 
 
 class Shelf:
-    """One visitor's opened studies, by handle, the oldest first.
+    """The studies opened in one conversation, by handle, the oldest first. ``owner`` is whose conversation it is.
 
     ``waiting`` are the handles of those that the next question is about, ``in_use`` of those that a run is about.
-    ``put_away`` counts those that went to make room. ``revision`` grows with every change.
+    ``put_away`` counts those that went to make room. ``revision`` grows with every change. ``receiving``: an upload
+    goes on.
     """
 
-    def __init__(self, folder: Path, room: Room) -> None:
-        """``folder`` is the visitor's own, for the files that come."""
+    def __init__(self, folder: Path, room: Room, owner: str = "") -> None:
+        """``folder`` is the conversation's own, for the files that come."""
         self._folder, self._room = folder, room
+        self.owner: object = owner or self
         self.studies: dict[str, OpenedStudy] = {}
         self.waiting: list[str] = []
         self.in_use: set[str] = set()
         self.put_away = 0
         self.revision = 0
+        self.receiving = False
         self._era = object()
 
     @property

@@ -8,8 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overread.settings import Settings
 
-STYLES = ("base", "shell", "turn", "evidence", "fields")
+STYLES = ("base", "shell", "turn", "evidence", "fields", "opening", "viewer")
 """The style sheets, in order. They travel in the page itself: nothing has to be waited for."""
+
+SCRIPTS = ("talk", "opening", "mount")
+"""The modules that the page starts, of ``static``. What they import is loaded with them."""
 
 
 class Shell:
@@ -23,7 +26,8 @@ class Shell:
     @cached_property
     def _head(self) -> bytes:
         style = "\n".join(_file(f"style/{name}.css") for name in STYLES)
-        return f'<style>{style}</style><script type="module" src="/chat/static/talk.js"></script>'.encode()
+        scripts = "".join(f'<script type="module" src="/chat/static/{name}.js"></script>' for name in SCRIPTS)
+        return f"<style>{style}</style>{scripts}".encode()
 
     @cached_property
     def _body(self) -> bytes:
@@ -67,7 +71,9 @@ class Shell:
 def kept_words(settings: Settings) -> str:
     """How long a conversation is kept, in words."""
     hours = f"{settings.history_hours:g} hour{'s' if settings.history_hours != 1 else ''}"
-    return f"A conversation is kept in this server's memory for {hours} at most: until you delete it, or the server ends."
+    return (
+        f"A conversation is kept in this server's memory for {hours} at most: until you delete it, or the server ends."
+    )
 
 
 def _file(name: str) -> str:

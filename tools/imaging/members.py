@@ -21,7 +21,7 @@ ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_HEAD = 4096
+HEAD_BYTES = 4096
 _FAULTS: tuple[type[Exception], ...] = (*FAULTS, zipfile.BadZipFile)
 
 
@@ -59,7 +59,7 @@ def folder_members(folder: Path, limits: Settings) -> list[Member]:
         except OSError:
             raise UnreadableStudyError("The folder, or one in it, may not be listed; check its permissions.") from None
     paths = [Path(path) for path in sorted(found)]
-    return [Member(partial(read_bytes, path, limits, _HEAD), partial(read_bytes, path, limits)) for path in paths]
+    return [Member(partial(read_bytes, path, limits, HEAD_BYTES), partial(read_bytes, path, limits)) for path in paths]
 
 
 def zip_members(data: bytes, limits: Settings) -> list[Member]:
@@ -85,7 +85,7 @@ def zip_members(data: bytes, limits: Settings) -> list[Member]:
             "give a smaller one or raise OVERREAD_MAX_STUDY_BYTES."
         )
     return [
-        Member(partial(_inflated, archive, entry, limits, _HEAD), partial(_inflated, archive, entry, limits))
+        Member(partial(_inflated, archive, entry, limits, HEAD_BYTES), partial(_inflated, archive, entry, limits))
         for entry in entries
         if not entry.is_dir() and not _is_link(entry)
     ]
