@@ -1,18 +1,60 @@
 """A real server process with the page, and a real browser."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.request import Request
+from overread.events import DoneEvent, ErrorEvent, Event
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+class ToldAssistant:
+    """Gives out the events the test puts in, when it does, so that every moment can be met."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self.cancelled = 0
+        self.forgotten: list[str] = []
+
+    async def ask(self, request: Request) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        try:
+            while True:
+                event = await self.events.get()
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+                if isinstance(event, DoneEvent | ErrorEvent):
+                    return
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+    async def forget(self, thread: str) -> None:
+        self.forgotten.append(thread)
+
+    def picture(self, study_id: str) -> None:  # noqa: ARG002
+        return None
+
+    def overlay(self, study_id: str) -> None:  # noqa: ARG002
+        return None
+
+
+@pytest.fixture
+def assistant() -> ToldAssistant:
+    return ToldAssistant()
 
 
 class ChatServer:
@@ -110,6 +152,7 @@ def open_page(browser: Any, chat_server: ChatServer) -> Iterator[Callable[..., A
         page.on("request", look)
         page.goto(server.url)
         page.wait_for_selector("button#ask")
+        page.wait_for_selector("html[data-conversation]")
         return page
 
     yield open_
