@@ -10,6 +10,7 @@ import re
 
 from guardrails.attributes import wrong_attribute
 from guardrails.comparison import compared, wrong_about_change
+from guardrails.disagreement import disagreeing
 from guardrails.findings import Stance, core, same_finding, turned
 from guardrails.hallucination import kind_of
 from guardrails.judgement import Judgement, contradicted, unsupported
@@ -61,6 +62,9 @@ def _judge(text: str, raw: str, ids: tuple[str, ...], ledger: Ledger) -> Judgeme
     if not image:
         if quoted:
             return Judgement("supported", (*checks, "verbatim"))
+        if rule("sources_differ").fullmatch(said.rstrip(".")):
+            differing = disagreeing([(one, ledger.passages[one].text) for one in ids])
+            return Judgement("supported", (*checks, "disagreement")) if differing else unsupported("disagreement")
         if about_image(said):
             return unsupported("image_needs_tool")
         failed = wrong_quotation(said, without_citations(raw), ids, ledger)

@@ -55,7 +55,7 @@ def judge(claim: str, evidence: Sequence[str], score: float) -> Checked:
         and (_negations(claim) == min(_negations(one) for one in sentences if said in " ".join(content_stems(one))))
     ):
         return Checked("supported", max(score, 0.98), ("verbatim",))
-    contradicted = _contradicted(claim, _near(claim, sentences))
+    contradicted = says_otherwise(claim, _near(claim, sentences))
     if contradicted:
         return Checked("contradicted", min(score, CONTRADICTED_SCORE), contradicted)
     unfound = _unfound(claim, sentences)
@@ -71,7 +71,7 @@ def _near(claim: str, sentences: Sequence[str]) -> list[str]:
     return [one for share, one in sorted(shares, key=lambda pair: -pair[0])[:3] if share >= _NEAR]
 
 
-def _contradicted(claim: str, near: Sequence[str]) -> tuple[str, ...]:
+def says_otherwise(claim: str, near: Sequence[str]) -> tuple[str, ...]:
     """The checks by which the nearest sentences say otherwise. One that agrees outweighs others that do not."""
     checks = {"polarity": _polarity, "laterality": _side, "severity": _severity, "number": _number}
     failed = []

@@ -23,6 +23,9 @@ _HEADING = re.compile(r"[A-Z][^.!:;]*[^.!:;,\"')\]\s]")
 _HEADED = 6
 """A line of so few words, with a capital and no end, is taken for a heading."""
 
+_FEWEST = 3
+"""A sentence of fewer words is a heading, whatever it ends with: "Age."."""
+
 _KIND = 2.0
 _GIVEN = 0.9
 """What a word is worth that the title says already, so that the sentences after it need not."""
@@ -95,6 +98,8 @@ def says_something(text: str) -> bool:
     """Whether a sentence says something: it does not only ask, and is no heading that stands on a line of its own."""
     text = text.strip()
     if not text or text.endswith("?"):
+        return False
+    if len(text.rstrip(".:").split()) < _FEWEST:
         return False
     return text.count(" ") >= _HEADED or not (len(text.split()) <= _HEADED and _HEADING.fullmatch(text))
 

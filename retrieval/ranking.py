@@ -72,6 +72,10 @@ FEATURES = (
 """What a candidate is judged by, in the order of the weights."""
 
 
+FREE = frozenset({"length", "untitled", "few"})
+"""What may count for a passage or against it. Of everything else, more is never worse: its weight is not below 0."""
+
+
 class Logistic(BaseModel):
     """Weights over ``FEATURES``, and Platt's line from the score to the probability."""
 

@@ -182,6 +182,7 @@ def what_would_help(seen: Sequence[SeenFinding]) -> str | None:
 
 
 def _of_passages(passages: Sequence[Passage]) -> Iterator[str]:
+    from guardrails.disagreement import disagreeing
     from guardrails.sentences import split_sentences
     from retrieval.evidence import says_something
 
@@ -193,6 +194,8 @@ def _of_passages(passages: Sequence[Passage]) -> Iterator[str]:
         said.update(new)
         if new:
             yield " ".join(_cited(sentence, passage.id) for sentence in new) + "\n\n"
+    for a, b in disagreeing([(passage.id, passage.text) for passage in passages]):
+        yield _say("sources_differ", a=a, b=b) + "\n\n"
 
 
 def _cited(sentence: str, passage_id: str) -> str:

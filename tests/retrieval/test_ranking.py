@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overread.encoder import sentence_encoder
-from retrieval.ranking import FEATURES, Candidate, Logistic, Ranker, fuse_convex, ranking_weights, searchable
+from retrieval.ranking import FEATURES, FREE, Candidate, Logistic, Ranker, fuse_convex, ranking_weights, searchable
 
 PASSAGES = (
     "Gallstones are hardened deposits of bile that form in the gallbladder.",
@@ -120,3 +120,14 @@ def test_the_fusion_is_each_list_alone_at_its_ends() -> None:
 def test_a_title_counts_more_than_once_in_what_is_indexed() -> None:
     assert searchable("Asthma", "It narrows the airways.").count("Asthma") > 1
     assert searchable("", "It narrows the airways.") == "It narrows the airways."
+
+
+def test_more_of_what_was_asked_is_never_worse() -> None:
+    for logistic in (ranking_weights().with_meaning, ranking_weights().words_alone):
+        assert {name for name, weight in logistic.weights.items() if weight < 0} <= FREE
+
+
+def test_a_passage_titled_with_the_only_word_asked_comes_first() -> None:
+    about = Candidate("Swelling of a gland in the neck.", "Goitre", 1.0)
+    beside = Candidate("Goitre was seen, and nothing else.", "Report 1", 1.0)
+    assert Ranker(rare).rank("goitre", [beside, about])[0].place == 1
