@@ -58,6 +58,7 @@ export class Stage {
     viewer.prompts.draw(pen, view, study, index, pixel, viewer.layers.opacity);
     viewer.ruler.draw(pen, view, study, index, pixel);
     if (viewer.hand.cross) this.drawCross(viewer.hand.cross);
+    else if (viewer.pointed) viewer.point();
     this.element.dataset.milliseconds = (performance.now() - begun).toFixed(2);
   }
 

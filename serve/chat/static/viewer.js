@@ -47,7 +47,7 @@ export class Viewer {
       in: () => this.zoom(1.25), out: () => this.zoom(0.8), help: () => this.help(), unlight: () => this.light([]),
     };
     this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-do], [data-tool]");
+      const button = event.target.closest("button[data-do], button[data-tool]");
       if (button?.dataset.tool) this.use(button.dataset.tool);
       else if (button) actions[button.dataset.do]();
     });
@@ -185,8 +185,8 @@ export class Viewer {
     this.hand.drop();
     this.tool = tool;
     this.part("stage").dataset.tool = tool;
-    for (const button of this.root.querySelectorAll("[data-tool]")) {
-      if (button.role === "radio") button.setAttribute("aria-checked", String(button.dataset.tool === tool));
+    for (const button of this.root.querySelectorAll("button[data-tool]")) {
+      button.setAttribute("aria-checked", String(button.dataset.tool === tool));
     }
     if (!DRAWING.includes(tool)) this.hand.cross = null;
     if (PROMPTING.includes(tool)) this.prepareSoon();
@@ -258,7 +258,8 @@ export class Viewer {
   }
 
   /** What the cursor is on; null when it is nowhere. */
-  point(at) {
+  point(at = this.pointed) {
+    this.pointed = at;
     this.part("value").textContent = at ? this.valueWords(this.view.toImage(...at).map(Math.floor)) : "";
   }
 
