@@ -82,11 +82,14 @@ def _told(visitor: Session, events: list[Event], request: Request) -> dict[str, 
     assistant = page_of(request).ready()
     drawn = {study_id: assistant.drawn(study_id) for study_id in study_ids(events)}
     found = found_on(events, handles, drawn, f"{request.url.path}/layers")
-    studies = [_study(opened, number) for number, opened in enumerate(visitor.studies.values(), start=1)]
+    base = request.url.path.removesuffix("/viewer")
+    studies = [_study(opened, number, base) for number, opened in enumerate(visitor.studies.values(), start=1)]
     return {"studies": studies, **found.model_dump(mode="json")}
 
 
-def _study(opened: "OpenedStudy", number: int) -> dict[str, Any]:
+def _study(opened: "OpenedStudy", number: int, base: str) -> dict[str, Any]:
+    from serve.chat.planes import has_planes
+
     event = opened.event
     receipt = words.receipt(event.privacy)
     windows = viewer_data()["windows"].get(event.modality, {})
@@ -101,6 +104,7 @@ def _study(opened: "OpenedStudy", number: int) -> dict[str, Any]:
         "spacing_mm": event.spacing_mm,
         "slice_spacing_mm": opened.slice_spacing_mm,
         "unit": "HU" if event.modality == "CT" else "",
+        "planes": f"{base}/studies/{opened.handle}/volume.nii" if has_planes(opened) else None,
         "presets": [
             {"name": name, "low": center - width / 2, "high": center + width / 2}
             for name, (center, width) in windows.items()
