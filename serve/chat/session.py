@@ -235,6 +235,11 @@ class Session:
         """Cancel the run that goes on, and wait until it has let go."""
         if self._run is not None:
             self._run.cancel()
+            await self.run_over()
+
+    async def run_over(self) -> None:
+        """Wait until no run goes on."""
+        if self._run is not None:
             await asyncio.wait([self._run])
             await asyncio.sleep(0)  # its end is told by a callback, which comes right behind
 
