@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from agent.rehearsal import drawn_chest
+from serve.chat.planes import script_path
 
 WAIT = 60_000
 SLICES, SIDE, SPACING = 24, 128, 0.5
@@ -180,6 +181,18 @@ def test_a_series_is_scrolled_windowed_zoomed_and_measured(viewer: Viewer, tmp_p
     assert length == pytest.approx(80 * SPACING, rel=0.01)
     viewer.keys("Enter", *["Shift+ArrowRight"] * 3, *["Shift+ArrowDown"] * 4, "Enter")
     page.wait_for_function("document.querySelector('[data-part=say]').textContent === '25.0 mm'")
+
+    # Three planes, where the package is installed and the browser has WebGL 2; and back.
+    planes = page.locator("[data-do=planes]")
+    if script_path() is not None and page.evaluate("Boolean(document.createElement('canvas').getContext('webgl2'))"):
+        viewer.keys("t")
+        page.wait_for_function(
+            "document.querySelector('[data-part=say]').textContent.includes('three planes')", timeout=WAIT
+        )
+        assert page.locator("[data-part=planes] canvas").bounding_box()["width"] > 200
+        viewer.keys("t")
+    assert page.locator("[data-part=planes]").is_visible() is False
+    assert planes.get_attribute("aria-pressed") == "false"
 
     # Every key is in the help; what says "?" opens it.
     viewer.keys("?")
