@@ -14,6 +14,8 @@ STYLES = ("base", "shell", "turn", "evidence", "fields", "opening", "viewer")
 SCRIPTS = ("talk", "opening", "mount")
 """The modules that the page starts, of ``static``. What they import is loaded with them."""
 
+_LATER = b"""<link rel="stylesheet" crossorigin media="print" onload="this.media='all'\""""
+
 
 class Shell:
     """Puts the shell into the page at ``/``. Plain ASGI; everything else passes as it is."""
@@ -65,6 +67,8 @@ class Shell:
         opened = rest.find(b">", rest.find(b"<body")) + 1
         if not found or not opened:
             return page
+        # Gradio's own sheet is not needed for the first paint, so nothing waits for it.
+        head = head.replace(b'<link rel="stylesheet" crossorigin', _LATER)
         return head + self._head + found + rest[:opened] + self._body + rest[opened:]
 
 
