@@ -99,13 +99,15 @@ class OpenedStudy:
         another study of the run is masked too, for good.
         """
         identity.include(self.identity)
-        boxes = {text.box for texts in self._written for text in texts if identity.find(text.words)}
-        masked = self.event.privacy.regions_masked
-        if identity is not self.identity and masked is not None:
+        privacy = self.event.privacy
+        if identity is not self.identity and privacy.regions_masked is not None:
+            boxes = {text.box for texts in self._written for text in texts if identity.find(text.words)}
             before = len(self._study.masked)
             self._study.mask_regions([box for box in boxes if not _covered(box, self._study.masked)])
-            masked += len(self._study.masked) - before
-        return self._study.beside(), masked
+            masked = privacy.regions_masked + len(self._study.masked) - before
+            privacy = privacy.model_copy(update={"regions_masked": masked})
+            self.event = self.event.model_copy(update={"privacy": privacy})
+        return self._study.beside(), privacy.regions_masked
 
     def gives_orders(self) -> bool:
         """Whether what people wrote in the header or on the picture tells the machine what to do.

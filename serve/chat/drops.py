@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -38,7 +38,7 @@ _PIECE = 2**20
 class Drop(Record):
     """The files of a drop: size in bytes, and which dropped folder each lay in."""
 
-    files: tuple[tuple[int, int | None], ...] = Field(min_length=1)
+    files: tuple[tuple[int, Annotated[int, Field(ge=0)] | None], ...] = Field(min_length=1)
 
     def check(self, settings: Settings) -> None:
         """Raise ``DropError`` where it is more than ``settings`` allow. Nothing has been read yet."""

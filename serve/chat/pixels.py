@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from serve.chat.raw_frame import RawFrame, colour_frame, grey_frame
 from serve.chat.session import Session
 from serve.chat.viewer import viewer_data
 from serve.chat.visitor import Visitor, page_of
+from serve.errors import ApiError
 
 if TYPE_CHECKING:
     from agent.opening import OpenedStudy
@@ -61,7 +62,7 @@ def opened_of(visitor: Visitor, handle: str) -> "OpenedStudy":
     """The visitor's study that the address names."""
     opened = visitor.studies.get(handle)
     if opened is None:
-        raise HTTPException(404, "no such study; it was removed")
+        raise ApiError(404, "no_such_study", "no such study; it was removed")
     return opened
 
 
@@ -78,14 +79,17 @@ async def viewer(visitor: Visitor, request: Request) -> JSONResponse:
 
 def _told(visitor: Session, events: list[Event], request: Request) -> dict[str, Any]:
     handles = {opened.event.study_id: handle for handle, opened in visitor.studies.items()}
-    assistant = page_of(request).assistant
-    drawn = {study_id: assistant.drawn(study_id) for study_id in study_ids(events)} if assistant else {}
+    assistant = page_of(request).ready()
+    drawn = {study_id: assistant.drawn(study_id) for study_id in study_ids(events)}
     found = found_on(events, handles, drawn, f"{request.url.path}/layers")
-    studies = [_study(opened, number) for number, opened in enumerate(visitor.studies.values(), start=1)]
+    base = request.url.path.removesuffix("/viewer")
+    studies = [_study(opened, number, base) for number, opened in enumerate(visitor.studies.values(), start=1)]
     return {"studies": studies, **found.model_dump(mode="json")}
 
 
-def _study(opened: "OpenedStudy", number: int) -> dict[str, Any]:
+def _study(opened: "OpenedStudy", number: int, base: str) -> dict[str, Any]:
+    from serve.chat.planes import has_planes
+
     event = opened.event
     receipt = words.receipt(event.privacy)
     windows = viewer_data()["windows"].get(event.modality, {})
@@ -100,6 +104,7 @@ def _study(opened: "OpenedStudy", number: int) -> dict[str, Any]:
         "spacing_mm": event.spacing_mm,
         "slice_spacing_mm": opened.slice_spacing_mm,
         "unit": "HU" if event.modality == "CT" else "",
+        "planes": f"{base}/studies/{opened.handle}/volume.nii" if has_planes(opened) else None,
         "presets": [
             {"name": name, "low": center - width / 2, "high": center + width / 2}
             for name, (center, width) in windows.items()
@@ -111,7 +116,7 @@ def _study(opened: "OpenedStudy", number: int) -> dict[str, Any]:
 async def frame(opened: Opened, number: int, visitor: Visitor, request: Request) -> Response:
     """One frame as 16-bit codes or RGB bytes; the header ``X-Frame`` says how to read and show them."""
     if not 0 <= number < opened.event.frames:
-        raise HTTPException(404, f"no such frame; the study has {opened.event.frames}")
+        raise ApiError(404, "no_such_frame", f"no such frame; the study has {opened.event.frames}")
     # The key is in it, so that nobody can tell from it which file this is.
     content = f"{visitor.key}:{opened.content_hash}:{number}:{opened.masked}"
     tag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
@@ -135,12 +140,11 @@ def _raw(opened: "OpenedStudy", number: int) -> RawFrame:
 @router.get("/viewer/layers/{study_id}/{artifact}.png")
 async def layer(visitor: Visitor, study_id: str, artifact: str, request: Request) -> Response:
     """A mask as 0 and 255, heat or doubt as 0 to 255, in the stored size."""
-    assistant = page_of(request).assistant
     own = any(opened.event.study_id == study_id for opened in visitor.studies.values())
-    known = _ARTIFACT.fullmatch(artifact) and own and assistant is not None
-    picture = assistant.drawn(study_id).get(artifact) if known and assistant else None
+    known = own and _ARTIFACT.fullmatch(artifact) is not None
+    picture = page_of(request).ready().drawn(study_id).get(artifact) if known else None
     if picture is None:
-        raise HTTPException(404, "no such overlay; it is kept no longer")
+        raise ApiError(404, "no_such_artifact", "no such overlay; it is kept no longer")
     content = await asyncio.to_thread(lambda: png(shades(picture.pixels)))
     return Response(content, media_type="image/png", headers=NOT_KEPT)
 
@@ -148,11 +152,9 @@ async def layer(visitor: Visitor, study_id: str, artifact: str, request: Request
 @router.post("/studies/{handle}/prepare")
 async def prepare(opened: Opened, asked: FrameAsked, request: Request) -> Response:
     """Look at a frame now, so that the first prompt on it finds that done."""
-    assistant = page_of(request).assistant
-    if assistant is None:
-        raise HTTPException(503, "the page is still starting; try again in a moment")
+    parts = page_of(request).ready().parts
     try:
-        await asyncio.to_thread(opened.outliner(assistant.parts).prepare, asked.frame)
+        await asyncio.to_thread(opened.outliner(parts).prepare, asked.frame)
     except OverreadError as error:
         return _failed(error)
     return Response(status_code=204)
@@ -164,12 +166,10 @@ async def outline(opened: Opened, asked: OutlineAsked, request: Request) -> Resp
     from serve.outline import outline_of
     from tools.segmentation.prompts import Point, Prompt
 
-    assistant = page_of(request).assistant
-    if assistant is None:
-        raise HTTPException(503, "the page is still starting; try again in a moment")
+    parts = page_of(request).ready().parts
     prompt = Prompt(asked.box, tuple(Point(point.x, point.y, point.inside) for point in asked.points))
     try:
-        found = await asyncio.to_thread(opened.outliner(assistant.parts).outline, prompt, asked.frame)
+        found = await asyncio.to_thread(opened.outliner(parts).outline, prompt, asked.frame)
     except OverreadError as error:
         return _failed(error)
     told = {

@@ -3,8 +3,6 @@
 /** Resolves when Gradio has drawn the page. */
 export async function whenReady() {
   await until(() => document.querySelector("button#ask") && document.getElementById("talk-welcome"));
-  mend(document);
-  new MutationObserver(() => mend(document)).observe(document.querySelector("gradio-app"), { childList: true, subtree: true });
   skipTo();
   sendByEnter();
 }
@@ -42,15 +40,3 @@ function sendByEnter() {
     true,
   );
 }
-
-function mend(root) {
-  for (const [where, name, value] of MENDED) {
-    for (const element of root.querySelectorAll(where)) {
-      if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-    }
-  }
-}
-
-const MENDED = [
-  ["#drop input[type=file]", "aria-label", "Choose images"],
-];

@@ -29,6 +29,7 @@ export const KEYS = [
   { keys: [",", "."], help: "overlays fainter, stronger", does: (v, e) => v.setOpacity(v.layers.opacity + (e.key === "," ? -0.1 : 0.1)) },
   { keys: ["Delete", "Backspace"], help: "clear rulers and prompts of this slice", does: (v) => v.clear() },
   { keys: ["Escape"], help: "stop drawing; then back to looking", does: (v) => v.escape() },
+  { keys: ["t"], help: "three planes of a volume, and back", does: (v) => v.togglePlanes() },
   { keys: ["?"], help: "this list", does: (v) => v.help() },
 ];
 

@@ -25,6 +25,7 @@ class Opening {
     this.base = `/page/${key}`;
     this.listed = "";
     this.putAway = 0;
+    this.waiting = false;
     for (const list of [".cards", ".faults"]) this.part(list).replaceChildren();
     this.say("");
     this.refresh();
@@ -190,6 +191,9 @@ class Opening {
 
   show(told) {
     const listed = JSON.stringify(told.studies);
+    const waiting = told.studies.some((card) => card.waiting);
+    if (this.waiting && !waiting) this.say("");
+    this.waiting = waiting;
     if (told.put_away > (this.putAway ?? 0)) this.say("Older images were put away to make room.");
     this.putAway = told.put_away;
     if (listed === this.listed) return;
@@ -234,7 +238,6 @@ function look() {
   const told = document.getElementById("studies-revision")?.dataset.revision;
   if (told === undefined || told === revision) return;
   revision = told;
-  if (!current.upload) current.say("");
   current.refresh();
 }
 

@@ -58,6 +58,7 @@ export class Stage {
     viewer.prompts.draw(pen, view, study, index, pixel, viewer.layers.opacity);
     viewer.ruler.draw(pen, view, study, index, pixel);
     if (viewer.hand.cross) this.drawCross(viewer.hand.cross);
+    else if (viewer.pointed) viewer.point();
     this.element.dataset.milliseconds = (performance.now() - begun).toFixed(2);
   }
 
@@ -96,7 +97,7 @@ export class Stage {
 
   wheel(event) {
     const { viewer } = this;
-    if (!viewer.study) return;
+    if (!viewer.study || viewer.planes.shown) return;
     event.preventDefault();
     const way = Math.sign(event.deltaY);
     if (viewer.study.frames > 1 && !event.ctrlKey) {
@@ -114,7 +115,7 @@ export class Stage {
 
   down(event) {
     const { viewer } = this;
-    if (!viewer.study || event.target.closest("button")) return;
+    if (!viewer.study || viewer.planes.shown) return;
     this.element.focus({ preventScroll: true });
     this.element.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.place(event));
@@ -130,7 +131,7 @@ export class Stage {
 
   move(event) {
     const { viewer, gesture } = this, at = this.place(event);
-    if (!viewer.study) return;
+    if (!viewer.study || viewer.planes.shown) return;
     viewer.point(at);
     if (!this.pointers.has(event.pointerId) || !gesture) return;
     this.pointers.set(event.pointerId, at);

@@ -4,6 +4,7 @@ import { FrameStore } from "./frames.js";
 import { DRAWING, Hand } from "./hand.js";
 import { list as listKeys, listen } from "./keys.js";
 import { Layers } from "./layers.js";
+import { Planes, possible } from "./planes.js";
 import { Prompts } from "./prompts.js";
 import { Ruler } from "./ruler.js";
 import { Stage } from "./stage.js";
@@ -26,6 +27,7 @@ export class Viewer {
     this.layers = new Layers(this.part("legend"), redraw, (frame) => this.goTo(frame));
     this.prompts = new Prompts((...at) => this.url(...at), this.part("outline"), redraw, (words) => this.say(words));
     this.strip = new Strip(this.part("strip"), (handle) => this.url(handle, "thumbnail.png"), (handle) => this.choose(handle));
+    this.planes = new Planes(this.part("planes"), this.base);
     this.hand = new Hand(this);
     this.stage = new Stage(this.part("stage"), this);
     listen(this.part("stage"), this);
@@ -44,10 +46,10 @@ export class Viewer {
   wire() {
     const actions = {
       clear: () => this.clear(), invert: () => this.invert(), fit: () => this.fit(), one: () => this.oneToOne(),
-      in: () => this.zoom(1.25), out: () => this.zoom(0.8), help: () => this.help(), unlight: () => this.light([]),
+      in: () => this.zoom(1.25), out: () => this.zoom(0.8), help: () => this.help(), planes: () => this.togglePlanes(), unlight: () => this.light([]),
     };
     this.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-do], [data-tool]");
+      const button = event.target.closest("button[data-do], button[data-tool]");
       if (button?.dataset.tool) this.use(button.dataset.tool);
       else if (button) actions[button.dataset.do]();
     });
@@ -83,6 +85,7 @@ export class Viewer {
     if (!study) return;
     this.hand.drop();
     const other = study.handle !== this.study?.handle;
+    if (other) this.hidePlanes();
     this.study = study;
     if (other) {
       this.hand.cross = null;
@@ -98,6 +101,7 @@ export class Viewer {
   fillPresets() {
     const choices = [["stored", "As stored"], ["full", "Full range"], ...this.study.presets.map((one) => [one.name, one.name])];
     this.part("presets").replaceChildren(...choices.map(([value, words]) => new Option(words, value)));
+    this.root.querySelector("[data-do=planes]").hidden = !this.study.planes || !possible();
     this.part("slices").hidden = this.study.frames < 2;
     for (const name of ["slider", "number"]) this.part(name).max = this.study.frames;
     this.part("slice-word").textContent = this.study.slice_spacing_mm ? "Slice" : "Frame";
@@ -185,8 +189,8 @@ export class Viewer {
     this.hand.drop();
     this.tool = tool;
     this.part("stage").dataset.tool = tool;
-    for (const button of this.root.querySelectorAll("[data-tool]")) {
-      if (button.role === "radio") button.setAttribute("aria-checked", String(button.dataset.tool === tool));
+    for (const button of this.root.querySelectorAll("button[data-tool]")) {
+      button.setAttribute("aria-checked", String(button.dataset.tool === tool));
     }
     if (!DRAWING.includes(tool)) this.hand.cross = null;
     if (PROMPTING.includes(tool)) this.prepareSoon();
@@ -258,7 +262,8 @@ export class Viewer {
   }
 
   /** What the cursor is on; null when it is nowhere. */
-  point(at) {
+  point(at = this.pointed) {
+    this.pointed = at;
     this.part("value").textContent = at ? this.valueWords(this.view.toImage(...at).map(Math.floor)) : "";
   }
 
@@ -281,6 +286,32 @@ export class Viewer {
     if (this.hand.drawing) this.hand.drop();
     else if (this.tool !== "look") this.use("look");
     else this.light([]);
+  }
+
+  /** Three planes in place of the slice, or back. */
+  async togglePlanes() {
+    const { study, frame } = this;
+    if (this.planes.shown) return this.hidePlanes();
+    if (!study.planes || !frame) return undefined;
+    this.sayBusy("The planes are being made …", 0);
+    this.pressPlanes(true);
+    const [low, high] = this.tone.ends(frame);
+    const failed = await this.planes.show(study.planes, low, high).then(() => "", (error) => error.message);
+    if (failed) this.hidePlanes();
+    this.sayBusy(failed, 0);
+    this.say(failed || "three planes are shown; drag to move the cross-hair, T goes back");
+    return undefined;
+  }
+
+  hidePlanes() {
+    this.planes.hide();
+    this.pressPlanes(false);
+  }
+
+  pressPlanes(shown) {
+    this.planes.shown = shown;
+    this.part("planes").hidden = !shown;
+    this.root.querySelector("[data-do=planes]").setAttribute("aria-pressed", String(shown));
   }
 
   light(keys) {

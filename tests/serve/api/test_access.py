@@ -13,7 +13,9 @@ import pytest
 QUESTION = {"model": "overread", "messages": [{"role": "user", "content": "What is pneumonia?"}]}
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/v1/studies", "/metrics", "/", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/studies", "/metrics", "/", "/openapi.json", f"/page/{'0' * 32}/studies"]
+)
 def test_without_a_key_nobody_comes_in(api: Any, path: str) -> None:
     wrong = api.alice[:-4] + ("AAAA" if not api.alice.endswith("AAAA") else "BBBB")
     for headers in ({}, {"Authorization": f"Bearer {wrong}"}, {"Authorization": "Basic ???"}, {"Authorization": "x"}):

@@ -20,8 +20,9 @@ WAIT = 120_000
 
 def ask(page: Any, question: str, *images: Path) -> None:
     if images:
-        page.set_input_files("#drop [data-input=files]", [str(image) for image in images])
-        page.wait_for_function(f"document.querySelectorAll('#drop .cards .study').length >= {len(images)}")
+        page.set_input_files("#opening [data-input=files]", [str(image) for image in images])
+        page.wait_for_function(f"document.querySelectorAll('#opening .study').length === {len(images)}", timeout=WAIT)
+        page.wait_for_selector("#opening .sending", state="hidden", timeout=WAIT)
     page.fill("#question textarea", question)
     page.click("button#ask")
 
@@ -167,11 +168,12 @@ def test_a_server_that_is_ended_leaves_no_file(
 ) -> None:
     with start_server() as server:
         page = open_page(server)
-        page.set_input_files("#drop [data-input=files]", str(SCAN.path()))
-        page.wait_for_selector("#drop .cards .study")
+        page.click("#opening .samples summary")
+        page.click("[data-sample=head]")
+        page.wait_for_selector("#opening .study", timeout=WAIT)
         (private,) = server.temporary.glob("overread-chat-*")
         assert private.stat().st_mode & 0o777 == 0o700
-        assert server.uploads() == [], "a file is in memory once it was read"
+        assert len(server.uploads()) == 28
         code, err = server.end(by)
         assert (code, err) == (128 + by, "")
         assert list(server.temporary.glob("overread-chat-*")) == []
