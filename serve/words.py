@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from agent.engines.phrases import number
 from overread.domains import words_for
 from overread.events import (
     BaseEvent,
@@ -121,7 +122,7 @@ def finding_line(finding: Finding) -> str:
 
 def measurement_line(measurement: Measurement) -> str:
     """A measurement with its unit and method, without its id."""
-    return f"{measurement.name}: {measurement.value:g} {measurement.unit} ({measurement.method})"
+    return f"{measurement.name}: {number(measurement.value)} {measurement.unit} ({measurement.method})"
 
 
 def tool_outcome(event: ToolResultEvent) -> str:

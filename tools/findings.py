@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
 from overread.errors import CardError
-from overread.records import Finding, Region, says_absence
+from overread.records import Finding, Region, label_words, says_absence
 from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.contract import Picture, ToolImage, ToolOutput
@@ -170,7 +170,7 @@ def _finding(
 ) -> tuple[Finding, Picture]:
     probability, interval = chance
     decision = decide(label, probability)
-    picture = Picture(id=f"A{number}", kind="heatmap", pixels=heatmap(cells, shape))
+    picture = Picture(f"A{number}", "heatmap", heatmap(cells, shape), label_words(label.name))
     # What is not there ("no tumour") has no place.
     placed = localises and decision == "present" and not says_absence(label.name)
     region = Region(box=hot_box(cells, shape), artifact=picture.id) if placed else None

@@ -23,7 +23,7 @@ from agent.engines.phrases import percent as _percent
 from agent.engines.phrases import say as _say
 from agent.errors import EngineError
 from agent.evidence import Evidence, image_words, of_this_image, read_message
-from agent.state import SeenFinding, SeenImage
+from agent.state import SeenFinding, SeenImage, SeenMeasurement
 from overread.domains import domains, with_article
 from overread.records import Passage
 
@@ -103,7 +103,7 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
         yield _hedged_sentence(list(alike), in_volume=bool(image.slices))
     for _, group in groupby(outside, key=lambda seen: (seen.tool, seen.reason)):
         yield _outside_sentence(list(group))
-    for given in (m for m in evidence.measurements if m.image == image.id):
+    for given in _worth_saying([m for m in evidence.measurements if m.image == image.id]):
         made, where = given.measurement, volume.where(given.frame) if image.slices else ""
         yield _say(
             "measurement",
@@ -179,6 +179,12 @@ def what_would_help(seen: Sequence[SeenFinding]) -> str | None:
     if any(reason.startswith("the view is not known") for reason in reasons):
         return _say("tell_view")
     return None
+
+
+def _worth_saying(measured: Sequence[SeenMeasurement]) -> Sequence[SeenMeasurement]:
+    """Without those in pixels, which tell a reader nothing of a body, where there are others."""
+    told = [given for given in measured if not given.measurement.unit.startswith("px")]
+    return told or measured
 
 
 def _of_passages(passages: Sequence[Passage]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def interval(finding: Finding) -> str:
 
 def number(value: float) -> str:
     """A measured value with at most two decimals: more would promise a precision no mask has."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def count(value: int) -> str:

@@ -117,7 +117,9 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     undecided = evidence.findings and all(seen.finding.decision == "indeterminate" for seen in evidence.findings)
     if evidence.about_image and not (evidence.knowledge or evidence.report) and undecided:
         image = evidence.images[-1]
-        reason = evidence.findings[-1].reason
+        # Of several tools, what keeps the one that is for this patient from deciding is what is missing.
+        reasons = [seen.reason for seen in evidence.findings]
+        reason = reasons[-1] if all(reasons) else None
         return refuse(
             "low_confidence",
             study_id=image.study_id,

@@ -32,6 +32,10 @@ _SURE = 0.6
 """Text read less surely than this, on a ground that is not flat, is taken for texture of the anatomy."""
 
 
+_FEWEST_LETTERS, _LARGEST_LETTERS = 3, 0.05
+"""Fewer letters than the first, over more than the second of a picture and not read surely, are no text."""
+
+
 @dataclass(frozen=True)
 class WrittenText:
     """A line of text on a picture: its half-open box in pixels, what it says, and how surely it was read (0 to 1)."""
@@ -82,7 +86,10 @@ def identifying_boxes(
         for text in texts
         if identity.find(text.words)
         or detector.known(text.words)
-        or (not is_harmless(text.words) and (text.score >= _SURE or _on_flat_ground(picture, text.box)))
+        or (
+            not is_harmless(text.words)
+            and (text.score >= _SURE or (_on_flat_ground(picture, text.box) and not _is_large_shape(picture, text)))
+        )
     ]
 
 
@@ -160,6 +167,13 @@ def _on_flat_ground(picture: Picture, box: Box) -> bool:
     x0, y0, x1, y1 = box
     patch = picture[y0:y1, x0:x1].max(axis=2).astype(np.int16)
     return bool(patch.size and (np.abs(patch - np.median(patch)) <= _FLAT).mean() > 0.5)
+
+
+def _is_large_shape(picture: Picture, text: WrittenText) -> bool:
+    """Whether a letter or two were made out in a large part of the picture: a sector on black, not a line of text."""
+    x0, y0, x1, y1 = text.box
+    height, width = picture.shape[:2]
+    return len(text.words.strip()) < _FEWEST_LETTERS and (x1 - x0) * (y1 - y0) > _LARGEST_LETTERS * height * width
 
 
 def _around(corners: NDArray[np.float32], height: int, width: int) -> Box:

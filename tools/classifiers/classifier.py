@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
 from overread.errors import CardError
-from overread.records import Box, Finding, Region
+from overread.records import Box, Finding, Region, label_words
 from tools.admission import check_domains, undecided
 from tools.calibration import Chance, decide, read_calibration
 from tools.classifiers.preparation import Preparation, read_preparation
@@ -115,7 +115,9 @@ class Classifier:
         for number, (label, chance) in enumerate(zip(self.card.labels, chances, strict=True)):
             finding = _finding(number, label, chance)
             if heat is not None and (len(self.card.labels) <= FEW or finding.decision == "present"):
-                picture = Picture(f"A{number + 1}", "heatmap", self._spread(heat[number], shape))
+                picture = Picture(
+                    f"A{number + 1}", "heatmap", self._spread(heat[number], shape), label_words(label.name)
+                )
                 pictures.append(picture)
                 if finding.decision == "present" and heat[number].any():
                     region = Region(box=self._box(heat[number], shape), artifact=picture.id)

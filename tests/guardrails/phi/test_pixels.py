@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydicom import Dataset
@@ -6,6 +8,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from evaluation.burned_in import covered, drawn_ground, write_on
 from guardrails.errors import DetectorError
+from guardrails.phi.header import HeaderStripper
 from guardrails.phi.identity import Identity
 from guardrails.phi.pixels import (
     TextReader,
@@ -16,6 +19,8 @@ from guardrails.phi.pixels import (
     strip_above_regions,
 )
 from guardrails.phi.text import TextDetector
+from overread.settings import Settings
+from tools.imaging.reader import read_study
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,18 @@ def test_a_reader_that_fails_is_an_error_and_not_a_clean_picture(monkeypatch: py
     with pytest.raises(DetectorError) as caught:
         broken.read(np.zeros((10, 10, 3), np.uint8))
     assert "Jane" not in str(caught.value)
+
+
+def test_a_large_shape_that_looks_like_one_letter_is_no_text(detector: TextDetector) -> None:
+    picture = np.zeros((400, 400, 3), np.uint8)
+    sector = WrittenText((60, 0, 340, 390), "全", 0.18)
+    assert identifying_boxes(picture, [sector], Identity(), detector) == []
+    small = WrittenText((60, 0, 80, 20), "全", 0.18)
+    assert identifying_boxes(picture, [small], Identity(), detector) == [small.box]
+
+
+def test_the_sector_of_an_echo_is_not_masked(shared_data: Path, detector: TextDetector, reader: TextReader) -> None:
+    echo = read_study(shared_data / "dicom" / "US-PAL-8-10x-echo.dcm", HeaderStripper(Identity()), Settings())
+    picture = echo.display(0)
+    masks = identifying_boxes(picture, reader.read(picture), Identity(), detector)
+    assert covered((220, 100, 420, 310), masks) == 0

@@ -152,3 +152,12 @@ def test_measured_on_generated_texts() -> None:
     result = measure(rows, DETECTOR.spans)
     assert result["char_f1"][0] >= 0.90, json.dumps(result)
     assert result["char_precision"][0] >= 0.95
+
+
+@pytest.mark.parametrize("text", ["The area is 1489061 px² [M5].", "It measures 1489061 mm² in all."])
+def test_a_measured_area_is_no_number_of_a_person(text: str) -> None:
+    assert DETECTOR.spans(text) == []
+
+
+def test_the_same_number_by_itself_is_one() -> None:
+    assert [span.kind for span in DETECTOR.spans("The number 1489061 was seen.")] == ["id"]
