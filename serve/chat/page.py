@@ -1,6 +1,8 @@
 """The page: what stands where, and what its parts work with. Its looks are in ``style``, its scripts in ``static``."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from html import escape
@@ -19,13 +21,15 @@ from serve.chat.followups import follow_ups
 from serve.chat.history import Sessions
 from serve.chat.pieces import Piece
 from serve.chat.render import turn_pieces
-from serve.chat.session import Session, Turn
+from serve.chat.session import THREAD, Session, Turn
 from serve.chat.shell import kept_words
 from serve.chat.viewer import seen_piece, viewer_html
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
     from agent.assistant import Assistant
+
+log = logging.getLogger(__name__)
 
 NOT_KNOWN = "not known"
 SWEEP_S = 60.0
@@ -69,7 +73,12 @@ class ChatPage:
     async def _sweep(self, assistant: "Assistant") -> None:
         while True:
             await asyncio.sleep(min(SWEEP_S, self.settings.history_hours * 900))
-            await self.sessions.sweep(assistant)
+            try:
+                await self.sessions.sweep(assistant)
+                # And what a server that was killed has left behind.
+                await assistant.forget_older(THREAD, time.time() - self.settings.history_hours * 3600)
+            except Exception as error:  # noqa: BLE001  whatever it was, the next ones must be deleted in time
+                log.error("conversations past their time could not be deleted: %s", type(error).__name__)
 
     def ready(self) -> "Assistant":
         """The assistant. Raises ``ServeError`` before the server is ready."""

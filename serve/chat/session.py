@@ -26,6 +26,9 @@ MOST_UPDATES_S = 20
 BEAT_S = 5.0
 """Seconds without news after which a page is told that the server is still there."""
 
+THREAD = "chat-"
+"""How the names of the page's threads begin."""
+
 TITLE_WORDS = 9
 UNREADABLE = "(this question could not be checked for identity, so it is not kept)"
 
@@ -268,4 +271,4 @@ def _nothing(_: Sequence[Turn]) -> tuple[str, ...]:
 
 
 def _new_thread() -> str:
-    return f"chat-{secrets.token_hex(16)}"
+    return f"{THREAD}{secrets.token_hex(16)}"

@@ -26,8 +26,9 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 def ask(page: Any, question: str, *images: Path) -> None:
     if images:
-        page.set_input_files("#drop [data-input=files]", [str(image) for image in images])
-        page.wait_for_function(f"document.querySelectorAll('#drop .cards .study').length >= {len(images)}")
+        page.set_input_files("#opening [data-input=files]", [str(image) for image in images])
+        page.wait_for_function(f"document.querySelectorAll('#opening .study').length === {len(images)}", timeout=WAIT)
+        page.wait_for_selector("#opening .sending", state="hidden", timeout=WAIT)
     page.fill("#question textarea", question)
     page.click("button#ask")
 
@@ -180,6 +181,8 @@ def test_it_can_be_used_without_a_mouse_and_at_any_size(open_page: Callable[...,
 
 
 def threads(state: Path) -> set[str]:
+    if not (state / "threads.sqlite").exists():
+        return set()
     with closing(sqlite3.connect(state / "threads.sqlite")) as connection:
         return {row[0] for row in connection.execute("SELECT DISTINCT thread_id FROM checkpoints")}
 
