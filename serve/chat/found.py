@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from overread.events import Event, StudyEvent, ToolResultEvent
+from overread.events import Event, ToolResultEvent
 from overread.records import Box, Finding, Record
 from serve import words
 from serve.chat.viewer import viewer_data
@@ -58,17 +58,12 @@ def found_on(
     layers: list[Layer] = []
     marks: list[Mark] = []
     for event in events:
-        study_id = event.study_id if isinstance(event, ToolResultEvent) else None
-        if isinstance(event, ToolResultEvent) and study_id is not None and study_id in handles:
-            of_study = _Result(event, handles[study_id], drawn.get(study_id, {}), base, len(layers))
-            layers += of_study.layers
-            marks += of_study.marks()
+        if not isinstance(event, ToolResultEvent) or event.study_id is None or event.study_id not in handles:
+            continue
+        result = _Result(event, handles[event.study_id], drawn.get(event.study_id, {}), base, len(layers))
+        layers += result.layers
+        marks += result.marks()
     return Found(layers=tuple(layers), marks=tuple(marks))
-
-
-def study_ids(events: Iterable[Event]) -> list[str]:
-    """The study ids of the events, each once, in order."""
-    return list(dict.fromkeys(event.study_id for event in events if isinstance(event, StudyEvent)))
 
 
 class _Result:

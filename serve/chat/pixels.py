@@ -18,7 +18,7 @@ from overread.records import Box, Record
 from serve import words
 from serve.api.failures import error_body, status_of
 from serve.api.pictures import png, shades
-from serve.chat.found import found_on, study_ids
+from serve.chat.found import found_on
 from serve.chat.raw_frame import RawFrame, colour_frame, grey_frame
 from serve.chat.session import Session
 from serve.chat.viewer import viewer_data
@@ -80,7 +80,7 @@ async def viewer(visitor: Visitor, request: Request) -> JSONResponse:
 def _told(visitor: Session, events: list[Event], request: Request) -> dict[str, Any]:
     handles = {opened.event.study_id: handle for handle, opened in visitor.studies.items()}
     assistant = page_of(request).ready()
-    drawn = {study_id: assistant.drawn(study_id) for study_id in study_ids(events)}
+    drawn = {study_id: assistant.drawn(study_id) for study_id in handles}
     found = found_on(events, handles, drawn, f"{request.url.path}/layers")
     base = request.url.path.removesuffix("/viewer")
     studies = [_study(opened, number, base) for number, opened in enumerate(visitor.studies.values(), start=1)]
