@@ -191,6 +191,16 @@ class Assistant:
         for study_id in [key for key, (owner, _) in self._shown.items() if owner == thread]:
             del self._shown[study_id]
 
+    async def forget_older(self, prefix: str, before: float) -> None:
+        """Forget the threads whose names begin so, and which were not used since ``before``, in seconds since 1970.
+
+        That is what a process which was killed left behind.
+        """
+        from agent.checkpoints import older_threads
+
+        for thread in await older_threads(await self._checkpoints(), prefix, before):
+            await self.forget(thread)
+
     def _keep(self, shown: Shown, thread: str | None) -> None:
         self._shown[shown.study_id] = (thread, shown)
         while len(self._shown) > KEPT_IMAGES:

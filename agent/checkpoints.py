@@ -52,6 +52,19 @@ async def forget_thread(saver: "AsyncSqliteSaver", thread: str) -> None:
     await saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+async def older_threads(saver: "AsyncSqliteSaver", prefix: str, before: float) -> list[str]:
+    """The threads whose names begin so, and of which nothing was written since ``before``, in seconds since 1970."""
+    # A checkpoint's id is a UUID of version 6, which sorts by time: 100 ns since 1582, the highest bits first.
+    ticks = int(before * 10_000_000) + 0x01B21DD213814000
+    first = f"{ticks >> 28:08x}-{ticks >> 12 & 0xFFFF:04x}-6{ticks & 0xFFF:03x}"
+    rows = await saver.conn.execute_fetchall(
+        "SELECT thread_id FROM checkpoints WHERE substr(thread_id, 1, ?) = ?"
+        " GROUP BY thread_id HAVING MAX(checkpoint_id) < ?",
+        (len(prefix), prefix, first),
+    )
+    return [str(row[0]) for row in rows]
+
+
 async def thread_names(settings: Settings) -> list[str]:
     """The threads that are remembered, by name. Makes no file where there is none."""
     if not await asyncio.to_thread(threads_file(settings.state).exists):

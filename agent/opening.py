@@ -4,6 +4,7 @@ The one way in which a run reads its images, and in which a page opens what was 
 """
 
 import secrets
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +19,13 @@ from overread.records import Privacy
 
 if TYPE_CHECKING:
     from agent.parts import Parts
+    from agent.segmenting import Outliner
     from guardrails.phi.identity import Identity
     from guardrails.phi.pixels import WrittenText
+    from overread.records import Box
     from overread.settings import Settings
     from tools.imaging.study import Study
-    from tools.imaging.window import ShownRange
+    from tools.imaging.window import Tone
 
 
 @dataclass(eq=False)
@@ -42,6 +45,8 @@ class OpenedStudy:
     _study: "Study" = field(repr=False)
     _header: list[str] = field(repr=False)
     _written: "list[list[WrittenText]]" = field(repr=False)
+    _outliner: "Outliner | None" = field(default=None, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def slice_spacing_mm(self) -> float | None:
@@ -69,9 +74,23 @@ class OpenedStudy:
         """Grey values float32 ``(H, W)`` in the modality's unit, masked, or ``None`` for colour. Raises as above."""
         return self._study.values(frame)
 
-    def presentation(self, frame: int) -> "ShownRange | None":
-        """The window that ``display`` shows a frame with; ``None`` for colour and one flat grey. Raises as above."""
-        return self._study.shown_range(frame)
+    def tone(self, frame: int) -> "Tone | None":
+        """How ``display`` shows the values of a frame; ``None`` for colour. Raises as above."""
+        return self._study.tone(frame)
+
+    @property
+    def masked(self) -> "tuple[Box, ...]":
+        """The regions that are taken out of all frames."""
+        return self._study.masked
+
+    def outliner(self, parts: "Parts") -> "Outliner":
+        """What outlines objects in it, the same one every time."""
+        from agent.segmenting import Outliner
+
+        with self._lock:
+            if self._outliner is None:
+                self._outliner = Outliner(self._study, parts)
+            return self._outliner
 
     def for_run(self, identity: "Identity") -> "tuple[Study, int | None]":
         """The study for one run, whose context the run may change, and how many regions of it are masked.
@@ -151,5 +170,5 @@ def open_study(
     )
 
 
-def _covered(box: "tuple[int, int, int, int]", regions: "tuple[tuple[int, int, int, int], ...]") -> bool:
+def _covered(box: "Box", regions: "tuple[Box, ...]") -> bool:
     return any(x0 <= box[0] and y0 <= box[1] and box[2] <= x1 and box[3] <= y1 for x0, y0, x1, y1 in regions)

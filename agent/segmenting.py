@@ -1,5 +1,6 @@
 """Outlines objects in one image: read, identity out, domain accepted, then the promptable model."""
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from agent.nodes.identify import chosen_frame
 from agent.parts import Parts
 from agent.refusals import refuse
 from agent.state import Refused
-from overread.cards import CardFile, find_cards
+from overread.cards import ModelCard, find_cards
 from overread.domains import covers, with_article, words_for
 from overread.records import Alternative, Box, Measurement, ModelRef
 
@@ -101,51 +102,104 @@ def segment_image(
     from guardrails.phi.identity import Identity
     from overread.settings import settings
     from tools.imaging.reader import read_study
-    from tools.segmentation.checkpoints import promptable
-    from tools.segmentation.predictor import Segmenter
 
     clock = Clock()
     chosen = parts.settings if parts else settings()
-    parts = parts or Parts(chosen)
     study = read_study(path, HeaderStripper(Identity()), chosen)
-    number = chosen_frame(study, frame)
-    if prompt is not None:
-        prompt.checked(study.size)
-    display = study.display(number)
     clock.lap("read")
-    file = promptable(find_cards(chosen), model)
-    decision = parts.identifier().identify([display])[0]
-    clock.lap("domain")
-    seen = Segmentation(
-        study_id=study.study_id,
-        modality=study.modality,
-        frame=number,
-        size=study.size,
-        spacing_mm=study.spacing_mm,
-        domain=decision.label if decision.accepted else None,
-        probability=decision.probability,
-        alternatives=tuple(decision.alternatives),
-        timings=clock.timings,
-    )
-    refused = _refusal(decision, study, file)
-    if refused is not None:
-        return replace(seen, refused=refused)
-    segmenter = Segmenter(file)
-    predictor = segmenter.set_image(display, f"{study.content_hash}:{number}")
-    predictor.prepare(prompt)
-    clock.lap("embed")
-    seen = replace(seen, model=segmenter.card.ref)
-    found = _everything(predictor, seen) if prompt is None else _one(predictor, prompt, seen, segmenter)
-    clock.lap("prompt")
-    return replace(found, measurements=_measured(found.mask, study, number))
+    return Outliner(study, parts or Parts(chosen), model).outline(prompt, frame, clock)
 
 
-def _refusal(decision: "DomainDecision", study: "Study", file: CardFile) -> Refused | None:
+class Outliner:
+    """Outlines objects in one study that was read. Safe to use from several threads.
+
+    Each frame is identified once; the last frame asked about is kept as the network sees it, so that the next
+    prompt finds its embedding.
+    """
+
+    def __init__(self, study: "Study", parts: Parts, model: str | None = None) -> None:
+        """``model`` is a card's name; without one the best promptable network is taken."""
+        self._study = study
+        self._parts = parts
+        self._model = model
+        self._lock = threading.Lock()
+        self._segmenter: Segmenter | None = None
+        self._decisions: dict[int, DomainDecision] = {}
+        self._last: tuple[str, ImagePredictor] | None = None
+
+    def prepare(self, frame: int | None = None) -> None:
+        """Do now what a first prompt on a frame would wait for. Raises as ``outline`` does."""
+        number = chosen_frame(self._study, frame)
+        segmenter = self._network()
+        if _refusal(self._decided(number), self._study, segmenter.card) is None:
+            self._predictor(segmenter, number).prepare()
+
+    def outline(self, prompt: "Prompt | None", frame: int | None = None, clock: Clock | None = None) -> Segmentation:
+        """Outline what ``prompt`` points at in a frame, or without a prompt every object. As ``segment_image``."""
+        clock = clock or Clock()
+        study, number = self._study, chosen_frame(self._study, frame)
+        if prompt is not None:
+            prompt.checked(study.size)
+        segmenter = self._network()
+        decision = self._decided(number)
+        clock.lap("domain")
+        seen = Segmentation(
+            study_id=study.study_id,
+            modality=study.modality,
+            frame=number,
+            size=study.size,
+            spacing_mm=study.spacing_mm,
+            domain=decision.label if decision.accepted else None,
+            probability=decision.probability,
+            alternatives=tuple(decision.alternatives),
+            timings=clock.timings,
+        )
+        refused = _refusal(decision, study, segmenter.card)
+        if refused is not None:
+            return replace(seen, refused=refused)
+        predictor = self._predictor(segmenter, number)
+        predictor.prepare(prompt)
+        clock.lap("embed")
+        seen = replace(seen, model=segmenter.card.ref)
+        found = _everything(predictor, seen) if prompt is None else _one(predictor, prompt, seen, segmenter)
+        clock.lap("prompt")
+        return replace(found, measurements=_measured(found.mask, study, number))
+
+    def _network(self) -> "Segmenter":
+        """The process's own promptable network, or another where one was named."""
+        from tools.segmentation.checkpoints import promptable
+        from tools.segmentation.predictor import Segmenter
+
+        with self._lock:
+            if self._segmenter is None:
+                shared = self._parts.segmenter()
+                if shared is None or (self._model is not None and shared.card.name != self._model):
+                    shared = Segmenter(promptable(find_cards(self._parts.settings), self._model))
+                self._segmenter = shared
+            return self._segmenter
+
+    def _decided(self, number: int) -> "DomainDecision":
+        with self._lock:
+            if number not in self._decisions:
+                display = self._study.display(number)
+                self._decisions[number] = self._parts.identifier().identify([display])[0]
+            return self._decisions[number]
+
+    def _predictor(self, segmenter: "Segmenter", number: int) -> "ImagePredictor":
+        # What was masked since is another picture.
+        key = f"{self._study.content_hash}:{number}:{self._study.masked}"
+        with self._lock:
+            if self._last is None or self._last[0] != key:
+                self._last = key, segmenter.set_image(self._study.display(number), key)
+            return self._last[1]
+
+
+def _refusal(decision: "DomainDecision", study: "Study", card: ModelCard) -> Refused | None:
     why = None
     if not decision.accepted or decision.label is None:
         why = (decision.reason or "it is of no kind I know").strip().rstrip(".")
-    elif file.card.domains and not any(covers(named, decision.label) for named in file.card.domains):
-        why = f"the model {file.card.name} is not for {with_article(words_for(decision.label))}"
+    elif card.domains and not any(covers(named, decision.label) for named in card.domains):
+        why = f"the model {card.name} is not for {with_article(words_for(decision.label))}"
     return None if why is None else refuse("out_of_domain", study_id=study.study_id, why=why)
 
 

@@ -138,7 +138,7 @@ def as_events(turn: Turn) -> dict[str, Any]:
 
 
 def _figures(events: Sequence[Event], assistant: "Assistant") -> tuple[Figure, ...]:
-    found = []
+    found: list[Figure] = []
     for event in events:
         if isinstance(event, StudyEvent) and (pixels := assistant.overlay(event.study_id)) is not None:
             caption = f"Image {len(found) + 1}: {', '.join(words.study_facts(event))}; {words.receipt(event.privacy)}."

@@ -1,6 +1,8 @@
 """The page: what stands where, and what its parts work with. Its looks are in ``style``, its scripts in ``static``."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from html import escape
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from overread.events import EngineEvent, StudyEvent, ToolResultEvent
+from overread.events import EngineEvent
 from overread.records import Context
 from overread.settings import Settings
 from serve import words
@@ -19,13 +21,15 @@ from serve.chat.followups import follow_ups
 from serve.chat.history import Sessions
 from serve.chat.pieces import Piece
 from serve.chat.render import turn_pieces
-from serve.chat.session import Session, Turn
+from serve.chat.session import THREAD, Session, Turn
 from serve.chat.shell import kept_words
-from serve.chat.viewer import look_up, viewer_html
+from serve.chat.viewer import seen_piece, viewer_html
 from serve.errors import ServeError
 
 if TYPE_CHECKING:
     from agent.assistant import Assistant
+
+log = logging.getLogger(__name__)
 
 NOT_KNOWN = "not known"
 SWEEP_S = 60.0
@@ -69,7 +73,12 @@ class ChatPage:
     async def _sweep(self, assistant: "Assistant") -> None:
         while True:
             await asyncio.sleep(min(SWEEP_S, self.settings.history_hours * 900))
-            await self.sessions.sweep(assistant)
+            try:
+                await self.sessions.sweep(assistant)
+                # And what a server that was killed has left behind.
+                await assistant.forget_older(THREAD, time.time() - self.settings.history_hours * 3600)
+            except Exception as error:  # noqa: BLE001  whatever it was, the next ones must be deleted in time
+                log.error("conversations past their time could not be deleted: %s", type(error).__name__)
 
     def ready(self) -> "Assistant":
         """The assistant. Raises ``ServeError`` before the server is ready."""
@@ -94,35 +103,20 @@ class ChatPage:
 
     def pieces(self, session: Session) -> list[Piece]:
         """All that stands on the page of a conversation."""
-        found = [*self._turns(session), _revision(session), self._engine(session)]
-        if session.turns:
-            self._look(session, session.turns[-1])
-        if session.pictures:
-            html = f'<div id="viewer-figures">{viewer_html(session.pictures)}</div>'
-            found.append(Piece("viewer-figures", "viewer-box", html))
-        return found
+        return [*self._turns(session), _revision(session), seen_piece(session), self._engine(session)]
 
     def _turns(self, session: Session) -> list[Piece]:
         address = f"/page/{session.key}"
         found: list[Piece] = []
         earlier: list[Any] = []
         for turn in session.turns:
-            last = turn is session.turns[-1]
-            found += turn_pieces(turn, "current" if last else "earlier", address, earlier)
+            box = "current" if turn is session.turns[-1] else "earlier"
+            # A turn in which nothing happens is drawn once.
+            if turn.drawn is None or turn.drawn[0] != (turn.changes, box):
+                turn.drawn = (turn.changes, box), turn_pieces(turn, box, address, earlier)
+            found += turn.drawn[1]
             earlier += turn.events
         return found
-
-    def _look(self, session: Session, turn: Turn) -> None:
-        """Look up pictures as they come, and at the end what was drawn on them."""
-        for event in turn.events:
-            if not isinstance(event, StudyEvent) or (event.study_id in session.pictures and not turn.over):
-                continue
-            if turn.over and turn.looked:
-                continue
-            shown = look_up(self.ready(), event, with_overlay=_drawn_on(turn, event.study_id))
-            if shown is not None:
-                session.pictures[event.study_id] = shown
-        turn.looked = turn.over
 
     def _engine(self, session: Session) -> Piece:
         """The engine and its limits, always in sight: the one that wrote last, or else the one that will."""
@@ -138,13 +132,6 @@ class ChatPage:
             model = self.settings.llm_model or "of the configured server"
             return said["llm"].format(model=model), said["llm_limits"]
         return said["composer"], said["limits"]
-
-
-def _drawn_on(turn: Turn, study_id: str) -> bool:
-    """Whether the run is over and a tool gave a picture or a region of that study to draw."""
-    results = [event for event in turn.events if isinstance(event, ToolResultEvent) and event.study_id == study_id]
-    places = [finding.region for result in results for finding in result.findings if finding.region]
-    return turn.over and bool(places or any(result.artifacts for result in results))
 
 
 def _revision(session: Session) -> Piece:
@@ -172,7 +159,7 @@ def build_page(page: ChatPage) -> gr.Blocks:
     with gr.Blocks(title="Overread", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as blocks:
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=2, min_width=300, elem_id="side"):
-                gr.HTML('<div id="viewer-box"></div>', elem_id="viewer")
+                gr.HTML(viewer_html(), elem_id="viewer")
                 gr.HTML(dropzone_html(page.settings), elem_id="drop")
                 gr.HTML('<div id="waiting-box"></div>', elem_id="waiting")
                 with gr.Row(elem_id="context"):

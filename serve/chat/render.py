@@ -184,7 +184,10 @@ def _actions(name: str, turn: Turn, address: str) -> Iterator[Piece]:
 def _next(name: str, turn: Turn) -> Iterator[Piece]:
     if turn.over and turn.suggestions:
         asks = "".join(f'<button type="button" data-do="suggest">{escape(one)}</button>' for one in turn.suggestions)
-        html = f'<div id="{name}-asks" role="group" aria-label="Questions you could ask next">{asks}</div>'
+        html = (
+            f'<div id="{name}-asks" role="group" aria-label="Questions you could ask next">'
+            f'<span class="hint">Ask next</span>{asks}</div>'
+        )
         yield Piece(f"{name}-asks", f"{name}-next", html)
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from serve.chat import conversations, studies
+from serve.chat import conversations, pixels, planes, studies
 from serve.chat.visitor import same_origin, session_of
 
 
@@ -11,6 +11,6 @@ def page_routes() -> APIRouter:
     router = APIRouter(
         prefix="/page/{key}", include_in_schema=False, dependencies=[Depends(same_origin), Depends(session_of)]
     )
-    for module in (conversations, studies):
+    for module in (conversations, pixels, planes, studies):
         router.include_router(module.router)
     return router

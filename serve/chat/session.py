@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from overread.events import ErrorEvent, Event
 from overread.records import Context
+from serve.chat.pieces import Piece
 from serve.chat.shelf import Room, Shelf
 from serve.errors import AnsweringError
 
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from agent.assistant import Assistant
     from agent.opening import OpenedStudy
     from agent.request import Request
-    from serve.chat.viewer import Shown
 
 MOST_UPDATES_S = 20
 """Most updates a second that a page is sent."""
 
 BEAT_S = 5.0
 """Seconds without news after which a page is told that the server is still there."""
+
+THREAD = "chat-"
+"""How the names of the page's threads begin."""
 
 TITLE_WORDS = 9
 UNREADABLE = "(this question could not be checked for identity, so it is not kept)"
@@ -39,9 +42,8 @@ class Turn:
     """One question and what has come of it so far.
 
     ``question`` is what was typed until it was checked for identity, then what is left of it. ``studies`` are the
-    handles of those it is about. ``again`` is the
-    number of the turn that was asked once more, ``changes`` counts up whenever anything here changes, and ``looked``
-    says that what was drawn on its images was looked up.
+    handles of those it is about. ``again`` is the number of the turn that was asked once more. ``changes`` counts up
+    whenever anything here changes, and ``drawn`` is how the turn was drawn last, with what it was drawn of.
     """
 
     number: int
@@ -55,7 +57,7 @@ class Turn:
     checked: bool = False
     suggestions: tuple[str, ...] = ()
     changes: int = 0
-    looked: bool = False
+    drawn: tuple[tuple[int, str], list[Piece]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def over(self) -> bool:
@@ -90,7 +92,6 @@ class Session:
         self.suggest: Callable[[Sequence[Turn]], tuple[str, ...]] = _nothing
         self.shelf = Shelf(folder, room or Room(), owner)
         self.turns: list[Turn] = []
-        self.pictures: dict[str, Shown] = {}
 
     @property
     def studies(self) -> "dict[str, OpenedStudy]":
@@ -239,6 +240,11 @@ class Session:
         """Cancel the run that goes on, and wait until it has let go."""
         if self._run is not None:
             self._run.cancel()
+            await self.run_over()
+
+    async def run_over(self) -> None:
+        """Wait until no run goes on."""
+        if self._run is not None:
             await asyncio.wait([self._run])
             await asyncio.sleep(0)  # its end is told by a callback, which comes right behind
 
@@ -249,7 +255,6 @@ class Session:
         thread, asked = self.thread, bool(self.turns)
         self.thread = _new_thread()
         self.turns = []
-        self.pictures = {}
         self.changed()
         if asked:
             await assistant.forget(thread)
@@ -268,4 +273,4 @@ def _nothing(_: Sequence[Turn]) -> tuple[str, ...]:
 
 
 def _new_thread() -> str:
-    return f"chat-{secrets.token_hex(16)}"
+    return f"{THREAD}{secrets.token_hex(16)}"

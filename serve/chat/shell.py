@@ -8,11 +8,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overread.settings import Settings
 
-STYLES = ("base", "shell", "turn", "evidence", "fields", "opening")
+STYLES = ("base", "shell", "turn", "evidence", "fields", "opening", "viewer")
 """The style sheets, in order. They travel in the page itself: nothing has to be waited for."""
 
-SCRIPTS = ("talk", "opening")
+SCRIPTS = ("talk", "opening", "mount")
 """The modules that the page starts, of ``static``. What they import is loaded with them."""
+
+_LATER = b"""<link rel="stylesheet" crossorigin media="print" onload="this.media='all'\""""
 
 
 class Shell:
@@ -65,6 +67,8 @@ class Shell:
         opened = rest.find(b">", rest.find(b"<body")) + 1
         if not found or not opened:
             return page
+        # Gradio's own sheet is not needed for the first paint, so nothing waits for it.
+        head = head.replace(b'<link rel="stylesheet" crossorigin', _LATER)
         return head + self._head + found + rest[:opened] + self._body + rest[opened:]
 
 

@@ -4,9 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import skimage
+from langgraph.checkpoint.base import empty_checkpoint
+
+from agent.assistant import Assistant
+from agent.checkpoints import older_threads, open_checkpoints, thread_names
+from overread.settings import Settings
 
 RETINA = Path(skimage.__file__).parent / "data" / "retina.jpg"
 
@@ -60,3 +67,19 @@ def test_the_threads_file_is_its_owners_alone(tmp_path: Path) -> None:
     asked_and_killed(tmp_path / "state", "What is pneumonia?")
     assert (tmp_path / "state" / "threads.sqlite").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+async def test_what_a_killed_process_left_is_forgotten_when_it_is_old(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path, cache=tmp_path / "cache")
+    async with open_checkpoints(settings) as saver:
+        for name in ("chat-1", "chat-2", "mine"):
+            config: Any = {"configurable": {"thread_id": name, "checkpoint_ns": ""}}
+            await saver.aput(config, empty_checkpoint(), {}, {})
+        between = time.time()
+        config = {"configurable": {"thread_id": "chat-2", "checkpoint_ns": ""}}
+        await saver.aput(config, empty_checkpoint(), {}, {})
+        assert await older_threads(saver, "chat-", between) == ["chat-1"]
+        assert await older_threads(saver, "chat-", between - 60) == []
+    async with Assistant(settings) as assistant:
+        await assistant.forget_older("chat-", between)
+    assert await thread_names(settings) == ["chat-2", "mine"]

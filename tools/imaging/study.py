@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from overread.records import Box, Contents, Context
 from tools.errors import FrameError, UnreadableStudyError
-from tools.imaging.window import Presentation, ShownRange, render, shown_range
+from tools.imaging.window import Presentation, Tone, render, tone_of
 
 
 class HeaderStripper(Protocol):
@@ -140,13 +140,10 @@ class Study:
             raise FrameError("The frame holds no picture.")
         return np.repeat(render(found.values, found.presentation, void)[:, :, None], 3, axis=2)
 
-    def shown_range(self, frame: int = 0) -> ShownRange | None:
-        """The values ``display`` draws a frame between; ``None`` for colour, and where all values are equal.
-
-        Raises as ``values`` does.
-        """
+    def tone(self, frame: int = 0) -> Tone | None:
+        """How ``display`` shows a frame's values; ``None`` for colour. Raises as ``values`` does."""
         found, void = self._frame(frame)
-        return None if found.values is None else shown_range(found.values, found.presentation, void)
+        return None if found.values is None else tone_of(found.values, found.presentation, void)
 
     @property
     def other_series(self) -> int:

@@ -92,76 +92,73 @@ class Presentation:
     inverted: bool = False
 
 
-@dataclass(frozen=True)
-class ShownRange:
-    """The values a picture is drawn between, as a window's centre and width in the modality's unit.
-
-    ``inverted`` says that low values are shown bright (MONOCHROME1).
-    """
-
-    center: float
-    width: float
-    inverted: bool = False
-
-
 def stretch(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     """``values`` with ``low`` at 0 and ``high`` at 1, cut off there."""
     scaled = (values - np.float32(low)) * np.float32(1 / max(high - low, 1e-12))
     return np.clip(scaled, 0, 1, out=scaled)
 
 
+@dataclass(frozen=True)
+class Tone:
+    """How the values of one frame become brightness: by a table, a window, or a range from black to white.
+
+    ``how`` is ``None`` where there is nothing to be seen. ``inverted`` as in ``Presentation``.
+    """
+
+    how: Table | Window | tuple[float, float] | None
+    inverted: bool = False
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Brightness in [0, 1], of any shape; not-a-number is 0."""
+        if self.how is None:
+            brightness = np.zeros_like(values)
+        elif isinstance(self.how, tuple):
+            brightness = stretch(values, *self.how)
+        else:
+            brightness = self.how.apply(values)
+        if self.inverted:
+            brightness = 1 - brightness
+        return np.nan_to_num(brightness, copy=False, nan=0.0)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The values at the two ends of the window or range; ``None`` for a table, or nothing to be seen."""
+        if isinstance(self.how, Window):
+            exact = self.how.function != "LINEAR"
+            center, width = (self.how.center, self.how.width) if exact else (self.how.center - 0.5, self.how.width - 1)
+            return center - width / 2, center + width / 2
+        return self.how if isinstance(self.how, tuple) else None
+
+
 def render(
     values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None
 ) -> NDArray[np.uint8]:
     """Grey uint8 ``(H, W)`` in [0, 255] of float32 ``(H, W)``. ``void`` pixels are black and not counted."""
-    sample = _sample(values, void)
-    brightness = _chosen(values, sample, presentation)
-    if presentation.inverted:
-        brightness = 1 - brightness
-    np.nan_to_num(brightness, copy=False, nan=0.0)
+    brightness = tone_of(values, presentation, void).apply(values)
     picture = (brightness * 255 + 0.5).astype(np.uint8)
     if void is not None:
         picture[void] = 0
     return picture
 
 
-def shown_range(
-    values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None
-) -> ShownRange | None:
-    """Between which of ``values``, float32 ``(H, W)``, ``render`` draws; ``None`` where all of them are equal."""
-    chosen = _choice(_sample(values, void), presentation)
-    if isinstance(chosen, Window):
-        return ShownRange(chosen.center, chosen.width, presentation.inverted)
-    if isinstance(chosen, Table):
-        chosen = chosen.first, chosen.first + len(chosen.entries) - 1
-    if chosen is None:
-        return None
-    low, high = chosen
-    return ShownRange((low + high) / 2, high - low, presentation.inverted)
+def tone_of(values: NDArray[np.float32], presentation: Presentation, void: NDArray[np.bool_] | None = None) -> Tone:
+    """What ``presentation`` comes to for these values, float32 ``(H, W)``. ``void`` pixels are not counted."""
+    return Tone(_chosen(_sample(values, void), presentation), presentation.inverted)
 
 
-def _chosen(
-    values: NDArray[np.float32], sample: NDArray[np.float32], presentation: Presentation
-) -> NDArray[np.float32]:
-    chosen = _choice(sample, presentation)
-    if isinstance(chosen, Table | Window):
-        return chosen.apply(values)
-    return np.zeros_like(values) if chosen is None else stretch(values, *chosen)
-
-
-def _choice(sample: NDArray[np.float32], presentation: Presentation) -> Table | Window | tuple[float, float] | None:
-    """What of a presentation is used; else the range between its percentiles, ``None`` where that is none."""
-    for stated in (presentation.table, presentation.window):
-        if stated is not None and _shows(stated.apply(sample), sample):
-            return stated
+def _chosen(sample: NDArray[np.float32], presentation: Presentation) -> Table | Window | tuple[float, float] | None:
+    if presentation.table is not None and _shows(presentation.table.apply(sample), sample):
+        return presentation.table
+    if presentation.window is not None and _shows(presentation.window.apply(sample), sample):
+        return presentation.window
     if presentation.span is not None:
         return presentation.span
     if not sample.size:
         return None
-    low, high = (float(end) for end in np.percentile(sample, presentation.percentiles))
+    low, high = np.percentile(sample, presentation.percentiles)
     if high <= low:
         low, high = float(sample.min()), float(sample.max())
-    return (low, high) if high > low else None
+    return (float(low), float(high)) if high > low else None
 
 
 def _shows(shown: NDArray[np.float32], sample: NDArray[np.float32]) -> bool:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 KEPT_EMBEDDINGS = 64
+KEPT_WINDOWS = 16
+"""Prompts of points whose window is remembered, of one image."""
+
 LEAST_WINDOW = 16.0
 """Smallest side of a window, in image pixels."""
 
@@ -177,6 +180,7 @@ class ImagePredictor:
         self._segmenter = segmenter
         self._image = image
         self._key = key
+        self._windows: OrderedDict[Prompt, Window] = OrderedDict()
         self.shape: tuple[int, int] = (image.shape[0], image.shape[1])
 
     def prepare(self, prompt: Prompt | None = None) -> None:
@@ -202,9 +206,15 @@ class ImagePredictor:
         if not framing.zoom:
             return self._whole()
         edges = prompt.edges()
-        if edges is None:
-            return self._window_of_points(prompt)
-        return window_round(edges, framing.filled, LEAST_WINDOW)
+        if edges is not None:
+            return window_round(edges, framing.filled, LEAST_WINDOW)
+        # Points are looked at in many windows to find theirs: once is enough.
+        window = self._windows.get(prompt)
+        if window is None:
+            window = self._windows[prompt] = self._window_of_points(prompt)
+            while len(self._windows) > KEPT_WINDOWS:
+                self._windows.popitem(last=False)
+        return window
 
     def windows_for(self, edges: NDArray[np.floating], filled: Sequence[float]) -> list[Window]:
         """Windows round a box ``(4,)`` that fills these parts of them, every second one mirrored.

@@ -1,28 +1,70 @@
 """A real server process with the page, and a real browser."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.request import Request
+from overread.events import DoneEvent, ErrorEvent, Event
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+class ToldAssistant:
+    """Gives out the events the test puts in, when it does, so that every moment can be met."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self.cancelled = 0
+        self.forgotten: list[str] = []
+
+    async def ask(self, request: Request) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        try:
+            while True:
+                event = await self.events.get()
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+                if isinstance(event, DoneEvent | ErrorEvent):
+                    return
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+    async def forget(self, thread: str) -> None:
+        self.forgotten.append(thread)
+
+    def picture(self, study_id: str) -> None:  # noqa: ARG002
+        return None
+
+    def overlay(self, study_id: str) -> None:  # noqa: ARG002
+        return None
+
+
+@pytest.fixture
+def assistant() -> ToldAssistant:
+    return ToldAssistant()
 
 
 class ChatServer:
     """``overread chat`` on a free port, in a process of its own."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], port: str = "0") -> None:
         self.temporary = Path(environment["TMPDIR"])
         self.state = Path(environment["OVERREAD_STATE"])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "serve.cli", "chat", "--port", "0"],
+            [sys.executable, "-m", "serve.cli", "chat", "--port", port],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -51,12 +93,12 @@ def start_server(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Calla
     """Starts a server of one's own; a context manager that ends it."""
 
     @contextmanager
-    def start(**more: str) -> Iterator[ChatServer]:
+    def start(port: str = "0", **more: str) -> Iterator[ChatServer]:
         folder = tmp_path_factory.mktemp("chat")
         (folder / "tmp").mkdir()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVERREAD_", "GRADIO_"))}
         own = {"OVERREAD_STATE": str(folder / "state"), "OVERREAD_CACHE": str(cache), "TMPDIR": str(folder / "tmp")}
-        server = ChatServer(kept | own | more)
+        server = ChatServer(kept | own | more, port)
         try:
             yield server
         finally:
@@ -74,7 +116,8 @@ def chat_server(start_server: Callable[..., Any]) -> Iterator[ChatServer]:
 @pytest.fixture(scope="module")
 def slow_chat(start_server: Callable[..., Any], module_silent_server: Any) -> Iterator[tuple[ChatServer, Any]]:
     """A page whose configured language model server takes questions and never answers; and that server."""
-    with start_server(**module_silent_server.environment()) as server:
+    patient = {"OVERREAD_LLM_FIRST_TOKEN_S": "200", "OVERREAD_NODE_TIMEOUT_S": "250", "OVERREAD_HISTORY_GRACE_S": "8"}
+    with start_server(**module_silent_server.environment(), **patient) as server:
         yield server, module_silent_server
 
 
@@ -110,6 +153,7 @@ def open_page(browser: Any, chat_server: ChatServer) -> Iterator[Callable[..., A
         page.on("request", look)
         page.goto(server.url)
         page.wait_for_selector("button#ask")
+        page.wait_for_selector("html[data-conversation]")
         return page
 
     yield open_

@@ -47,8 +47,6 @@ def test_an_image_is_answered_with_steps_and_evidence(
     text = answer(page)
     assert SCAN.question in text
     assert "not a medical device" in text
-    assert "header values removed" in page.inner_text("#viewer")
-    assert page.locator("#viewer img").count() >= 1
     page.click("#current .steps > summary")
     assert "Kind of image" in page.inner_text("#current .steps")
     assert "built-in composer, no language model" in page.inner_text("#engine")
@@ -61,7 +59,7 @@ def test_a_source_is_opened_by_its_chip(open_page: Callable[..., Any]) -> None:
     ask(page, "What is pneumonia?")
     answer(page)
     chip = page.locator("#current .answer .chip").first
-    source = page.locator(f"#ev-{chip.inner_text()}")
+    source = page.locator(f"#current [data-ev={chip.inner_text()}]")
     assert source.locator("blockquote").is_visible() is False
     chip.click()
     source.locator("blockquote").wait_for(state="visible")
@@ -89,7 +87,9 @@ def test_stop_ends_the_run(open_page: Callable[..., Any], slow_chat: tuple[Any, 
     page.wait_for_selector("button#ask")
 
 
-def test_a_page_that_is_closed_stops_its_run(open_page: Callable[..., Any], slow_chat: tuple[Any, Any]) -> None:
+def test_a_page_that_is_closed_stops_its_run_after_a_while(
+    open_page: Callable[..., Any], slow_chat: tuple[Any, Any]
+) -> None:
     server, model = slow_chat
     page = open_page(server)
     ask(page, "What is pneumonia?")
@@ -113,7 +113,8 @@ def test_two_visitors_never_see_each_other_and_forgetting_deletes(
     answer(one)
     assert "pneumonia?" not in other.inner_text("#talk")
     ask(other, "How sure is that?")
-    assert "[S1]" not in answer(other).replace("\n", "")
+    answer(other)
+    assert other.locator("#current .chip").count() == 0
     before = threads(chat_server.state)
     one.click("button#forget")
     one.wait_for_selector("#notice .notice")

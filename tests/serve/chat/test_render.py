@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overread.events import ClaimEvent, DeltaEvent, ErrorEvent, Event, PassageEvent
-from serve.chat.answer import answer_html
-from serve.chat.render import turn_html
+from serve.chat.answer import answer_pieces, known
+from serve.chat.pieces import Piece
+from serve.chat.render import turn_pieces
 from serve.chat.session import Turn
 
 
@@ -17,21 +18,35 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self._aside = 0
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self._aside += bool(self._aside) or "aside" in (dict(attrs).get("class") or "").split()
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+        self._aside = max(0, self._aside - 1)
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        """What is beside the words, such as a mark, is no part of them."""
+        self.text += "" if self._aside else data
 
     def with_class(self, name: str) -> list[dict[str, str | None]]:
         return [attrs for _, attrs in self.tags if name in (attrs.get("class") or "").split()]
 
 
 def page(events: list[Event], state: str = "done", question: str = "Is there a pneumonia?") -> Page:
-    return Page(turn_html(Turn(number=1, question=question, images=1, events=events, state=state)))  # type: ignore[arg-type]
+    return Page("".join(piece.html for piece in pieces(events, state, question)))
+
+
+def pieces(events: list[Event], state: str = "done", question: str = "Is there a pneumonia?") -> list[Piece]:
+    return turn_pieces(Turn(number=1, question=question, images=1, events=events, state=state))  # type: ignore[arg-type]
+
+
+def answer_html(events: list[Event]) -> str:
+    return "".join(piece.html for piece in answer_pieces("t1", events, known(events)))
 
 
 def test_an_answer_shows_steps_evidence_and_how_sure_it_is(answered: list[Event]) -> None:
@@ -50,11 +65,13 @@ def test_an_answer_shows_steps_evidence_and_how_sure_it_is(answered: list[Event]
         "not a medical device",
     ):
         assert text in shown.text, text
-    assert [attrs["data-ref"] for attrs in shown.with_class("chip")] == ["F1", "S1"]
+    chips = [attrs for attrs in shown.with_class("chip") if attrs["data-claim"] == "claim-1"]
+    assert {attrs["data-ref"] for attrs in shown.with_class("chip")} == {"F1", "S1"}
+    assert {(attrs["data-study"], attrs["data-frame"]) for attrs in chips} == {("study-1", "0")}
     ids = [attrs["id"] for _, attrs in shown.tags if "id" in attrs]
-    assert {"ev-D1", "ev-F1", "ev-M1", "ev-S1"} <= set(ids)
+    assert {"t1-ev-D1", "t1-ev-F1", "t1-ev-M1", "t1-ev-S1"} <= set(ids)
     assert len(ids) == len(set(ids))
-    links = [attrs for tag, attrs in shown.tags if tag == "a"]
+    links = [attrs for tag, attrs in shown.tags if tag == "a" and "target" in attrs]
     assert [link["href"] for link in links] == ["https://example.org/p?a=1&b=2"]
     assert all("noopener" in (link["rel"] or "") and "noreferrer" in (link["rel"] or "") for link in links)
 
@@ -63,6 +80,43 @@ def test_sentences_stand_in_their_verdict_and_withheld_ones_where_they_were(answ
     html = answer_html(answered)
     assert len(re.findall(r'class="sentence sentence-supported"', html)) == 2
     assert html.index("signs of pneumonia") < html.index("withheld") < html.index("infection of the lung")
+    assert html.count("(supported by its evidence)") == 2
+
+
+def test_a_sentence_whose_evidence_does_not_decide_is_hedged(answered: list[Event]) -> None:
+    events = [
+        event.model_copy(
+            update={"findings": tuple(f.model_copy(update={"decision": "indeterminate"}) for f in event.findings)}
+        )
+        if event.type == "tool_result"
+        else event
+        for event in answered
+    ]
+    assert 'class="sentence sentence-hedged"' in answer_html(events)
+    assert "(its evidence does not decide)" in answer_html(events)
+
+
+def test_the_quoted_sentence_is_marked_in_its_source(answered: list[Event]) -> None:
+    html = next(piece.html for piece in pieces(answered) if piece.id == "t1-ev-S1")
+    assert '<mark data-claims="claim-3">Pneumonia is an infection of the lung.</mark>' in html
+
+
+def test_an_element_that_others_stand_in_never_changes(answered: list[Event]) -> None:
+    seen: dict[str, str] = {}
+    for n in range(len(answered) + 1):
+        shown = pieces(answered[:n], "running" if n < len(answered) else "done")
+        boxes = {piece.box for piece in shown}
+        for piece in shown:
+            if piece.id in boxes:
+                assert seen.setdefault(piece.id, piece.html) == piece.html
+        known_ids = set(re.findall(r'id="([^"]+)"', "".join(piece.html for piece in shown))) | {"current"}
+        assert boxes <= known_ids
+
+
+def test_every_sentence_can_be_judged_once_the_answer_is_there(answered: list[Event]) -> None:
+    assert not [tag for tag, _ in page(answered[:-1], "running").tags if tag == "form"]
+    forms = [attrs["data-claim"] for tag, attrs in page(answered).tags if tag == "form"]
+    assert forms == ["claim-1", "claim-3"]
 
 
 def test_a_running_turn_shows_which_tool_works(answered: list[Event]) -> None:
@@ -105,7 +159,7 @@ def test_only_web_addresses_become_links() -> None:
         "ftp://example.org",
     ):
         event = PassageEvent(id="S1", title="t", source="s", url=url, text="x", score=1)
-        assert not [tag for tag, _ in page([event]).tags if tag == "a"], url
+        assert not [tag for tag, attrs in page([event]).tags if tag == "a" and "target" in attrs], url
 
 
 HOSTILE = st.text(alphabet=st.sampled_from("<>&\"'/= scriptonclick[F1]{}$"), max_size=60)
@@ -121,7 +175,8 @@ def test_no_text_becomes_markup(question: str, answer: str, source: str) -> None
     ]
     shown = page(events, question=question)
     allowed = {
-        "article", "h2", "h3", "span", "details", "summary", "ol", "ul", "li", "b", "section", "dl", "dt", "dd",
+        "article", "mark", "form", "label", "input", "output", "h2", "h3", "span", "details", "summary", "ol", "ul",
+        "li", "b", "section", "dl", "dt", "dd",
         "div", "p", "blockquote", "button", "a",
     }  # fmt: skip
     assert {tag for tag, _ in shown.tags} <= allowed
