@@ -55,9 +55,12 @@ class Sessions:
         return sorted(found, key=lambda session: session.made, reverse=True)
 
     async def current(self, visitor: str, assistant: "Assistant") -> Session:
-        """The conversation the visitor looked at last, or a new one."""
+        """The conversation the visitor looked at last, else the newest, or a new one."""
         session = self._open.get(self._current.get(visitor, ""))
-        return session if session is not None and not session.ended else await self.begin(visitor, assistant)
+        if session is not None and not session.ended:
+            return session
+        left = self.of(visitor)
+        return left[0] if left else await self.begin(visitor, assistant)
 
     def look_at(self, session: Session) -> None:
         """The owner looks at this conversation now."""

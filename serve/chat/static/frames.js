@@ -1,7 +1,7 @@
 // The frames of opened studies: fetched around the one that is looked at, kept up to a bound, let go when not needed.
 
 const LIMIT_BYTES = 256 * 1024 * 1024;
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 const AHEAD = 24;
 const BEHIND = 6;
 
@@ -76,12 +76,7 @@ export class FrameStore {
 
   /** Look at frame `n` of `count`, having come from `direction`: it first, then those that will be wanted next. */
   want(handle, n, count, direction = 1) {
-    const order = [n];
-    for (let step = 1; step <= AHEAD; step++) {
-      order.push(n + direction * step);
-      if (step <= BEHIND) order.push(n - direction * step);
-    }
-    const wanted = order.filter((index) => index >= 0 && index < count).map((index) => `${handle}/${index}`);
+    const wanted = this.order(n, count, direction).map((index) => `${handle}/${index}`);
     for (const [key, control] of this.flying) if (!wanted.includes(key)) control.abort();
     this.queue = wanted.filter((key) => !this.kept.has(key));
     const first = this.queue[0];
@@ -91,6 +86,19 @@ export class FrameStore {
       this.flying.delete(last);
     }
     this.pump();
+  }
+
+  /** Frames in the order to fetch them: ahead before behind, and from near to far as many as can be kept. */
+  order(n, count, direction) {
+    const order = [n];
+    const room = this.bytes ? Math.floor(this.limit / this.bytes) - 1 : AHEAD + BEHIND;
+    for (let ahead = 1, behind = 1; order.length < Math.min(room, count) && ahead + behind <= 2 * count; ) {
+      // Until AHEAD are thought of, four are ahead for one behind.
+      const forth = ahead <= AHEAD ? ahead <= 4 * behind : ahead <= behind;
+      const index = forth ? n + direction * ahead++ : n - direction * behind++;
+      if (index >= 0 && index < count) order.push(index);
+    }
+    return order;
   }
 
   pump() {
@@ -119,6 +127,7 @@ export class FrameStore {
   }
 
   keep(key, frame) {
+    this.bytes = frame.bytes;
     this.kept.set(key, frame);
     this.held += frame.bytes;
     for (const [oldest, old] of this.kept) {

@@ -38,6 +38,16 @@ async def test_visitors_share_nothing(sessions: Sessions, assistant: Any) -> Non
     assert await sessions.current("a", assistant) is one
 
 
+async def test_when_the_one_that_was_looked_at_is_deleted_the_newest_is_shown(
+    sessions: Sessions, assistant: Any
+) -> None:
+    first, second = await asked(sessions, "a", assistant), await asked(sessions, "a", assistant)
+    await sessions.end(second, assistant)
+    assert await sessions.current("a", assistant) is first
+    await sessions.end(first, assistant)
+    assert await sessions.current("a", assistant) not in (first, second)
+
+
 async def test_a_new_conversation_is_begun_only_beside_one_with_a_question(sessions: Sessions, assistant: Any) -> None:
     first = await sessions.begin("a", assistant)
     assert await sessions.begin("a", assistant) is first

@@ -223,10 +223,10 @@ def test_conversations_are_found_again_and_deletion_deletes(open_page: Callable[
     assert len(threads(chat_server.state) - before) == 1
     assert len(folders - {path.name for path in chat_server.temporary.glob("overread-chat-*/session-*")}) == 1
     tab.click("#history-all")
-    tab.wait_for_selector("#talk-welcome:visible")
+    tab.wait_for_selector("#history", state="hidden")
     assert threads(chat_server.state) == before
     page.wait_for_selector("#talk-welcome:visible")
-    words = sum((path.read_bytes() for path in chat_server.state.glob("threads.sqlite*")), b"")
+    words = b"".join(path.read_bytes() for path in chat_server.state.glob("threads.sqlite*"))
     assert b"glaucoma" not in words
 
 

@@ -1,19 +1,17 @@
 """The image viewer as its user meets it: a real server, a real browser, a drawn series and a drawn chest."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from agent.rehearsal import drawn_chest
+from evaluation.viewer_speed import drawn_series
 from serve.chat.planes import script_path
 
 WAIT = 60_000
@@ -21,32 +19,12 @@ SLICES, SIDE, SPACING = 24, 128, 0.5
 LEFT, TOP, BLOCK = 32, 40, 48
 
 
-def drawn_series(path: Path) -> None:
-    """A CT series as a zip: air, in it a block of 40 HU whose left half is of 700 HU, brighter in every slice."""
-    study, series = generate_uid(), generate_uid()
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(SLICES):
-            values = np.full((SIDE, SIDE), -1000)
-            values[TOP : TOP + BLOCK, LEFT : LEFT + BLOCK] = 40 + number
-            values[TOP : TOP + BLOCK, LEFT : LEFT + BLOCK // 2] = 700
-            header = Dataset()
-            header.file_meta = FileMetaDataset()
-            header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = CTImageStorage
-            header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = generate_uid()
-            header.StudyInstanceUID, header.SeriesInstanceUID, header.InstanceNumber = study, series, number + 1
-            header.Modality, header.PatientName, header.PatientID = "CT", "DOE^JANE", "4711"
-            header.Rows = header.Columns = SIDE
-            header.PixelSpacing, header.ImageOrientationPatient = [SPACING, SPACING], [1, 0, 0, 0, 1, 0]
-            header.ImagePositionPatient = [0, 0, 2 * number]
-            header.RescaleSlope, header.RescaleIntercept = 1, -1024
-            header.BitsAllocated, header.BitsStored, header.HighBit = 16, 12, 11
-            header.PixelRepresentation, header.SamplesPerPixel = 0, 1
-            header.PhotometricInterpretation = "MONOCHROME2"
-            header.PixelData = (values + 1024).astype("<u2").tobytes()
-            buffer = io.BytesIO()
-            header.save_as(buffer, enforce_file_format=True)
-            archive.writestr(f"{number}.dcm", buffer.getvalue())
+def values_of(number: int) -> NDArray[np.int16]:
+    """A slice: air, in it a block whose left half is of 700 HU and whose right half is brighter in every slice."""
+    values = np.full((SIDE, SIDE), -1000, np.int16)
+    values[TOP : TOP + BLOCK, LEFT : LEFT + BLOCK] = 40 + number
+    values[TOP : TOP + BLOCK, LEFT : LEFT + BLOCK // 2] = 700
+    return values
 
 
 class Viewer:
@@ -117,7 +95,7 @@ def viewer(open_page: Callable[..., Any]) -> Viewer:
 
 
 def test_a_series_is_scrolled_windowed_zoomed_and_measured(viewer: Viewer, tmp_path: Path) -> None:
-    drawn_series(tmp_path / "DOE_JANE.zip")
+    drawn_series(tmp_path / "DOE_JANE.zip", SLICES, SIDE, SPACING, values_of)
     viewer.drop(tmp_path / "DOE_JANE.zip")
     viewer.shows(SLICES // 2)
     page, inside, bone = viewer.page, (LEFT + BLOCK * 0.75, TOP + BLOCK / 2), (LEFT + BLOCK / 4, TOP + BLOCK / 2)
@@ -203,7 +181,7 @@ def test_a_series_is_scrolled_windowed_zoomed_and_measured(viewer: Viewer, tmp_p
 
 def test_a_prompt_is_outlined_and_a_finding_is_lit(viewer: Viewer, tmp_path: Path) -> None:
     page = viewer.page
-    drawn_series(tmp_path / "series.zip")
+    drawn_series(tmp_path / "series.zip", SLICES, SIDE, SPACING, values_of)
     Image.fromarray(drawn_chest(SIDE)).save(tmp_path / "chest.png")
     viewer.drop(tmp_path / "chest.png")
     viewer.shows(0)
