@@ -134,13 +134,18 @@ def _colour(index: int) -> tuple[int, int, int]:
     return COLOURS[index % len(COLOURS)]
 
 
+def warmth(heat: NDArray[np.generic]) -> NDArray[np.float32]:
+    """How strongly heat, of any shape, is painted: 0 up to its ``WARM`` quantile, 1 where it is hottest; float32."""
+    heat = heat.astype(np.float32)
+    low = float(np.quantile(heat, WARM))
+    return np.asarray(((heat - low) / max(float(heat.max()) - low, 1e-6)).clip(0, 1), dtype=np.float32)
+
+
 def _heat(base: NDArray[np.float32], picture: Picture, colour: tuple[int, int, int]) -> NDArray[np.float32]:
     """Heat laid over the drawing with the strength of the heat."""
     from PIL import Image
 
-    heat = picture.pixels.astype(np.float32)
-    low = float(np.quantile(heat, WARM))
-    strength = 0.6 * ((heat - low) / max(float(heat.max()) - low, 1e-6)).clip(0, 1)
+    strength = 0.6 * warmth(picture.pixels)
     resized = Image.fromarray(strength).resize((base.shape[1], base.shape[0]), Image.Resampling.BILINEAR)
     return _over(base, np.asarray(resized, dtype=np.float32), colour)
 

@@ -147,7 +147,7 @@ def _studies(place: Path, settings: Settings) -> Iterator[_Found]:
         else:
             loose += paths
     for group in grouped(sorted(loose, key=lambda path: path.name), settings):
-        numbers = tuple(int(path.name) for path in group)
+        numbers = tuple(sorted(int(path.name) for path in group))
         if len(group) == 1:
             yield _Found(numbers, group[0], False)
         else:

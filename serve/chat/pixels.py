@@ -28,6 +28,7 @@ from serve.errors import ApiError
 if TYPE_CHECKING:
     from agent.opening import OpenedStudy
     from agent.segmenting import Segmentation
+    from tools.contract import Picture
 
 PRIVATE = {"Cache-Control": "private, no-cache", "Cross-Origin-Resource-Policy": "same-origin"}
 NOT_KEPT = {"Cache-Control": "private, no-store"}
@@ -139,14 +140,20 @@ def _raw(opened: "OpenedStudy", number: int) -> RawFrame:
 
 @router.get("/viewer/layers/{study_id}/{artifact}.png")
 async def layer(visitor: Visitor, study_id: str, artifact: str, request: Request) -> Response:
-    """A mask as 0 and 255, heat or doubt as 0 to 255, in the stored size."""
+    """A mask as 0 and 255, doubt as 0 to 255, heat as strongly as it is painted, in the stored size."""
     own = any(opened.event.study_id == study_id for opened in visitor.studies.values())
     known = own and _ARTIFACT.fullmatch(artifact) is not None
     picture = page_of(request).ready().drawn(study_id).get(artifact) if known else None
     if picture is None:
         raise ApiError(404, "no_such_artifact", "no such overlay; it is kept no longer")
-    content = await asyncio.to_thread(lambda: png(shades(picture.pixels)))
+    content = await asyncio.to_thread(_layer_png, picture)
     return Response(content, media_type="image/png", headers=NOT_KEPT)
+
+
+def _layer_png(picture: "Picture") -> bytes:
+    from tools.overlay import warmth
+
+    return png(shades(warmth(picture.pixels) if picture.kind == "heatmap" else picture.pixels))
 
 
 @router.post("/studies/{handle}/prepare")

@@ -4,7 +4,7 @@ import { label } from "./ruler.js";
 
 const KEPT = 24;
 const DIM = 0.3;
-const WARM = 0.8; // heat is drawn above this quantile, as in tools/overlay.py
+const HOTTEST = 190; // the opacity of what is hottest
 
 /** A grey picture as a canvas in one colour: a mask with its edge, heat and doubt by their strength. */
 export function tinted(picture, colour, kind) {
@@ -15,7 +15,6 @@ export function tinted(picture, colour, kind) {
   const image = context.getImageData(0, 0, width, height), data = image.data;
   const strength = new Uint8Array(width * height);
   for (let at = 0; at < strength.length; at++) strength[at] = data[4 * at];
-  const [warm, hottest] = kind === "heatmap" ? warmth(strength) : [0, 255];
   for (let at = 0; at < strength.length; at++) {
     let alpha = strength[at];
     if (kind === "mask" && alpha) {
@@ -23,21 +22,12 @@ export function tinted(picture, colour, kind) {
       const inner = x > 0 && x < width - 1 && strength[at - 1] && strength[at + 1];
       alpha = inner && strength[at - width] && strength[at + width] ? 90 : 255;
     } else if (kind === "heatmap") {
-      alpha = Math.max(0, 190 * (alpha - warm) / Math.max(hottest - warm, 1));
+      alpha *= HOTTEST / 255;
     }
     data.set([colour[0], colour[1], colour[2], alpha], 4 * at);
   }
   context.putImageData(image, 0, 0);
   return canvas;
-}
-
-/** The strength above which heat is drawn, and the greatest there is. */
-function warmth(strength) {
-  const counts = new Uint32Array(256);
-  for (const one of strength) counts[one]++;
-  let warm = 0, below = counts[0];
-  while (below < WARM * strength.length && warm < 255) below += counts[++warm];
-  return [warm, counts.findLastIndex((count) => count > 0)];
 }
 
 export function loadPicture(url) {

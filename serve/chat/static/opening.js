@@ -7,6 +7,8 @@ import { faultCard, sizeWords, studyCard, whichFiles } from "./cards.js";
 import { fromDrop, fromPicker } from "./gathering.js";
 import { send, UploadError } from "./upload.js";
 
+const PUT_AWAY = "Older images were put away to make room.";
+
 class Opening {
   constructor(root) {
     this.root = root;
@@ -109,12 +111,13 @@ class Opening {
       const share = total ? sent / total : 1;
       this.progress(`Sending ${sizeWords(total)}: ${Math.floor(share * 100)} %`, share);
     };
+    this.note = "";
     this.say("");
     this.progress("Sending", 0);
     this.upload = send(`${base}/studies`, files, { progress, line });
     try {
       await this.upload.done;
-      this.say(outcome(opened, failed));
+      this.say([outcome(opened, failed), this.note].filter(Boolean).join(" "));
       if (last && base === this.base) this.announce("overread:show", last);
     } catch (error) {
       if (!(error instanceof UploadError)) throw error;
@@ -194,7 +197,7 @@ class Opening {
     const waiting = told.studies.some((card) => card.waiting);
     if (this.waiting && !waiting) this.say("");
     this.waiting = waiting;
-    if (told.put_away > (this.putAway ?? 0)) this.say("Older images were put away to make room.");
+    if (told.put_away > this.putAway) this.say((this.note = PUT_AWAY));
     this.putAway = told.put_away;
     if (listed === this.listed) return;
     this.listed = listed;

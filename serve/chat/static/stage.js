@@ -46,6 +46,8 @@ export class Stage {
     if (!frame && this.handle === study?.handle) return;
     this.handle = frame ? study.handle : null;
     this.element.dataset.frame = frame ? index : "";
+    // A finger on an image that fits scrolls the page; on one that is zoomed it moves the image.
+    this.element.style.touchAction = viewer.tool === "look" && view.fitted ? "pan-y" : "none";
     pen.fillStyle = "#000000";
     pen.fillRect(0, 0, canvas.width, canvas.height);
     viewer.part("where").textContent = frame && study.frames > 1 ? `${index + 1} / ${study.frames}` : "";
