@@ -136,9 +136,9 @@ def _colour(index: int) -> tuple[int, int, int]:
 
 def warmth(heat: NDArray[np.generic]) -> NDArray[np.float32]:
     """How strongly heat, of any shape, is painted: 0 up to its ``WARM`` quantile, 1 where it is hottest; float32."""
-    heat = heat.astype(np.float32)
-    low = float(np.quantile(heat, WARM))
-    return np.asarray(((heat - low) / max(float(heat.max()) - low, 1e-6)).clip(0, 1), dtype=np.float32)
+    warm = heat.astype(np.float32)
+    low = float(np.quantile(warm, WARM))
+    return np.asarray(((warm - low) / max(float(warm.max()) - low, 1e-6)).clip(0, 1), dtype=np.float32)
 
 
 def _heat(base: NDArray[np.float32], picture: Picture, colour: tuple[int, int, int]) -> NDArray[np.float32]:
