@@ -18,7 +18,7 @@ from overread.events import (
 from serve import words
 from serve.chat.pieces import Piece
 
-_ID = re.compile(r"\[([A-Z]\d+)\]([.,;:?!]?)")
+_IDS = re.compile(r"\[([A-Z]\d+(?:[,;] ?[A-Z]\d+)*)\]([.,;:?!]?)")
 _PERCENT = re.compile(r"(?<=\d) %")
 
 
@@ -118,6 +118,9 @@ def _stretch(id_: str, one: Said, about: Mapping[str, Known]) -> str:
     if one.standing is None:
         return f'<span id="{id_}">{body}</span>'
     mark, told = words.standing(one.standing)
+    if not mark:
+        # What frames an answer asserts nothing: a mark behind it would only be noise.
+        return f'<span id="{id_}" class="sentence" data-claim="{escape(claim)}" title="{escape(told)}">{body}</span>'
     return (
         f'<span id="{id_}" class="sentence sentence-{one.standing}" data-claim="{escape(claim)}">{body}'
         f'<span class="verdict aside" aria-hidden="true" title="{escape(told)}">{escape(mark)}</span>'
@@ -128,7 +131,12 @@ def _stretch(id_: str, one: Said, about: Mapping[str, Known]) -> str:
 def with_chips(text: str, about: Mapping[str, Known], claim: str = "") -> str:
     """A text as HTML, its evidence ids as chips. ``claim`` is the sentence that a chip shows the evidence of."""
     whole = _PERCENT.sub("\N{NO-BREAK SPACE}%", escape(text))
-    return _ID.sub(lambda match: _chip(match.group(1), match.group(2), about, claim), whole)
+    return _IDS.sub(lambda match: _chips(re.findall(r"[A-Z]\d+", match.group(1)), match.group(2), about, claim), whole)
+
+
+def _chips(ids: Sequence[str], mark: str, about: Mapping[str, Known], claim: str) -> str:
+    """A chip for each id of a group; the mark that follows the group stays with the last."""
+    return " ".join(_chip(id_, mark if id_ == ids[-1] else "", about, claim) for id_ in ids)
 
 
 def _chip(id_: str, mark: str, about: Mapping[str, Known], claim: str) -> str:

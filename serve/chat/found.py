@@ -15,7 +15,10 @@ Colour = tuple[int, int, int]
 
 
 class Layer(Record):
-    """One thing laid over one frame: a ``box``, or a picture of the kind at ``href``. ``key`` is unique on the page."""
+    """One thing laid over one frame: a ``box``, or a picture of the kind at ``href``. ``key`` is unique on the page.
+
+    ``shown`` is whether it is laid over the image before anybody asks: doubt, and heat that is no place, are not.
+    """
 
     key: str
     ref: str
@@ -27,6 +30,7 @@ class Layer(Record):
     colour: Colour
     href: str | None = None
     box: Box | None = None
+    shown: bool = True
 
 
 class Mark(Record):
@@ -83,12 +87,16 @@ class _Result:
                 continue
             finding = named.get(artifact.id)
             title = _title(artifact.kind, picture.title, finding)
-            self._add(artifact.id, artifact.kind, title, href=f"{base}/{event.study_id}/{artifact.id}.png")
+            quiet = artifact.kind == "uncertainty" or (artifact.kind == "heatmap" and finding is None)
+            href = f"{base}/{event.study_id}/{artifact.id}.png"
+            self._add(artifact.id, artifact.kind, title, href=href, shown=not quiet)
         for finding in event.findings:
             if finding.region is not None and finding.decision != "absent":
                 self._add(finding.id, "box", f"{finding.id} {words.finding_line(finding)}", box=finding.region.box)
 
-    def _add(self, ref: str, kind: str, title: str, href: str | None = None, box: Box | None = None) -> None:
+    def _add(
+        self, ref: str, kind: str, title: str, href: str | None = None, box: Box | None = None, shown: bool = True
+    ) -> None:
         from tools.overlay import COLOURS
 
         study_id = str(self._event.study_id)
@@ -104,6 +112,7 @@ class _Result:
                 colour=COLOURS[(self._before + len(self.layers)) % len(COLOURS)],
                 href=href,
                 box=box,
+                shown=shown,
             )
         )
 

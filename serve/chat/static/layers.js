@@ -22,7 +22,8 @@ export function tinted(picture, colour, kind) {
       const inner = x > 0 && x < width - 1 && strength[at - 1] && strength[at + 1];
       alpha = inner && strength[at - width] && strength[at + width] ? 90 : 255;
     } else if (kind === "heatmap") {
-      alpha *= HOTTEST / 255;
+      // Squared, so that what is lukewarm leaves the image to be seen.
+      alpha *= (alpha / 255) * (HOTTEST / 255);
     }
     data.set([colour[0], colour[1], colour[2], alpha], 4 * at);
   }
@@ -50,7 +51,7 @@ export class Layers {
   set(layers) {
     this.all = layers;
     for (const layer of layers) {
-      if (!this.seen.has(layer.key) && layer.kind === "uncertainty") this.off.add(layer.key);
+      if (!this.seen.has(layer.key) && !layer.shown) this.off.add(layer.key);
       this.seen.add(layer.key);
     }
     if (this.lit && !layers.some((layer) => this.lit.has(layer.key))) this.lit = null;

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overread.events import ClaimEvent, DeltaEvent, ErrorEvent, Event, PassageEvent
-from serve.chat.answer import answer_pieces, known
+from serve.chat.answer import answer_pieces, known, with_chips
 from serve.chat.pieces import Piece
 from serve.chat.render import turn_pieces
 from serve.chat.session import Turn
@@ -193,3 +193,11 @@ def test_every_word_of_an_answer_is_shown_once(pieces: list[str], claimed: list[
     read = Page(html.replace("\r", "\n")).text.replace("\N{NO-BREAK SPACE}", " ")
     expected = re.sub(r"\[([A-Z]\d+)\]", r"\1", text.replace("\r", "\n").replace("\N{NO-BREAK SPACE}", " "))
     assert "".join(read.split()) == "".join(expected.split())
+
+
+def test_each_id_of_a_group_is_a_chip_of_its_own() -> None:
+    html = with_chips("All are alike [C1, C2].", {})
+    assert html.count('class="chip"') == 2
+    assert 'data-ref="C1"' in html
+    text = re.sub("<[^>]*>", "", html)
+    assert text == "All are alike C1 C2."
