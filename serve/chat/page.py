@@ -110,8 +110,11 @@ class ChatPage:
         found: list[Piece] = []
         earlier: list[Any] = []
         for turn in session.turns:
-            last = turn is session.turns[-1]
-            found += turn_pieces(turn, "current" if last else "earlier", address, earlier)
+            box = "current" if turn is session.turns[-1] else "earlier"
+            # A turn in which nothing happens is drawn once.
+            if turn.drawn is None or turn.drawn[0] != (turn.changes, box):
+                turn.drawn = (turn.changes, box), turn_pieces(turn, box, address, earlier)
+            found += turn.drawn[1]
             earlier += turn.events
         return found
 

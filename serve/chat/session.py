@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from overread.events import ErrorEvent, Event
 from overread.records import Context
+from serve.chat.pieces import Piece
 from serve.chat.shelf import Room, Shelf
 from serve.errors import AnsweringError
 
@@ -41,8 +42,8 @@ class Turn:
     """One question and what has come of it so far.
 
     ``question`` is what was typed until it was checked for identity, then what is left of it. ``studies`` are the
-    handles of those it is about. ``again`` is the
-    number of the turn that was asked once more, and ``changes`` counts up whenever anything here changes.
+    handles of those it is about. ``again`` is the number of the turn that was asked once more. ``changes`` counts up
+    whenever anything here changes, and ``drawn`` is how the turn was drawn last, with what it was drawn of.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Turn:
     checked: bool = False
     suggestions: tuple[str, ...] = ()
     changes: int = 0
+    drawn: tuple[tuple[int, str], list[Piece]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def over(self) -> bool:

@@ -1,6 +1,6 @@
 // Calls of the page's own routes. Whatever fails is told in words.
 
-export const UNREACHABLE = "The server cannot be reached. Your question is kept here; it is tried again by itself.";
+export const UNREACHABLE = "The server cannot be reached. Your question is kept here: ask it when the server is back.";
 
 /** A failure in words; `code` is the server's short word, or "unreachable". */
 export class Failure extends Error {

@@ -17,6 +17,7 @@ class Opening {
     this.queue = Promise.resolve();
     this.upload = null;
     this.key = null;
+    this.items = new Map();
     this.listen();
   }
 
@@ -26,6 +27,7 @@ class Opening {
     this.key = key;
     this.base = `/page/${key}`;
     this.listed = "";
+    this.items.clear();
     this.putAway = 0;
     this.waiting = false;
     for (const list of [".cards", ".faults"]) this.part(list).replaceChildren();
@@ -202,9 +204,19 @@ class Opening {
     if (listed === this.listed) return;
     this.listed = listed;
     const on = { remove: (card) => this.remove(card), show: (card) => this.announce("overread:show", card) };
-    const items = told.studies.map((card, n) => studyCard(card, n + 1, this.base, on));
+    const items = told.studies.map((card, n) => this.item(card, n + 1, on));
     this.part(".cards").replaceChildren(...items);
     this.announce("overread:studies", { key: this.key, base: this.base, studies: told.studies });
+  }
+
+  // A card that says the same as before stays the same element, so that its picture is not fetched again.
+  item(card, number, on) {
+    const said = JSON.stringify([card, number]);
+    const before = this.items.get(card.handle);
+    if (before?.said === said) return before.item;
+    const item = studyCard(card, number, this.base, on);
+    this.items.set(card.handle, { said, item });
+    return item;
   }
 
   announce(name, detail) {

@@ -1,5 +1,6 @@
 """Who is let in, what is told of the server, and what a client that leaves does to its run."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 QUESTION = {"model": "overread", "messages": [{"role": "user", "content": "What is pneumonia?"}]}
 
@@ -88,3 +91,23 @@ def test_beyond_loopback_nothing_is_served_without_keys(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1
     assert "overread keys add" in ended.stderr
+
+
+def test_a_drop_on_the_page_belongs_to_its_key_and_is_bounded_by_the_pages_limits(api: Any) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (700, 700, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, format="PNG")
+    data = buffer.getvalue()
+    assert 1_000_000 < len(data) < 2_000_000  # more than another request may have
+    body = json.dumps({"files": [[len(data), None]]}).encode() + b"\n" + data
+    with api.client(api.alice) as alice, api.client(api.bob) as bob:
+        place = f"/page/{alice.get('/page').json()['current']}/studies"
+        lines = alice.post(place, content=body, headers={"Origin": api.url}).text.splitlines()
+        card = json.loads(lines[-2])["card"]
+        assert card["size"] == [700, 700]
+        assert alice.get(f"{place}/{card['handle']}/thumbnail.png").status_code == 200
+        for answer in (bob.get(place), bob.delete(f"{place}/{card['handle']}", headers={"Origin": api.url})):
+            assert answer.status_code == 404
+        foreign = {"Origin": "https://viewer.example", "Sec-Fetch-Site": "cross-site"}
+        assert alice.delete(f"{place}/{card['handle']}", headers=foreign).status_code == 403
+        assert alice.delete(f"{place}/{card['handle']}", headers={"Origin": api.url}).json()["studies"] == []

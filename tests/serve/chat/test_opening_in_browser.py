@@ -110,11 +110,8 @@ def test_every_kind_of_file_is_a_card_before_any_question(
     said = page.evaluate("window.progress")
     assert any(re.fullmatch(r"Sending .* kB: 100 %…", line) for line in said)
     assert "Opening 7 of 7…" in said
-    assert all(
-        page.evaluate(
-            "[...document.querySelectorAll('#opening .look img')].map((img) => img.complete && img.naturalWidth > 0)"
-        )
-    )
+    shown = "[...document.querySelectorAll('#opening .look img')].every((img) => img.complete && img.naturalWidth > 0)"
+    page.wait_for_function(shown, timeout=WAIT)
     assert not [value for value in PLANTED if value in page.content()]
     assert small_chat.uploads() == []
 
