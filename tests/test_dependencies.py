@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 ROOMS = ("overread", "agent", "tools", "guardrails", "retrieval", "serve", "evaluation", "training")
 BESIDES = {
-    "dicomanonymizer", "mapie", "crepes", "nemoguardrails", "guardrails_ai", "onnx", "opentelemetry", "schemathesis",
+    "dicomanonymizer", "mapie", "crepes", "nemoguardrails", "guardrails_ai", "onnx", "opentelemetry", "playwright", "schemathesis",
 }  # fmt: skip
-"""Peers and cross-checks that are looked for where they may be, and tracing's exporter: none is needed."""
+"""Peers, cross-checks and a browser that are looked for where they may be, and tracing's exporter: none is needed."""
 
 
 def test_every_import_is_declared() -> None:

@@ -78,9 +78,7 @@ class ChatServer:
         Gradio's empty placeholders do not count, nor does the picture that the server draws for its rehearsal, nor
         ``.ses``, a random number that ONNX Runtime writes there.
         """
-        files = (
-            path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size and path.name != ".ses"
-        )
+        files = (path for path in self.temporary.rglob("*") if path.is_file() and path.stat().st_size)
         return [path for path in files if not path.parent.name.startswith("overread-rehearsal-")]
 
     def end(self, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
