@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 ROOMS = ("overread", "agent", "tools", "guardrails", "retrieval", "serve", "evaluation", "training")
 BESIDES = {
-    "dicomanonymizer", "mapie", "crepes", "nemoguardrails", "guardrails_ai", "onnx", "opentelemetry", "playwright", "schemathesis",
+    "dicomanonymizer", "mapie", "crepes", "nemoguardrails", "guardrails_ai", "onnx", "opentelemetry", "playwright",
+    "schemathesis",
 }  # fmt: skip
 """Peers, cross-checks and a browser that are looked for where they may be, and tracing's exporter: none is needed."""
 
