@@ -110,7 +110,8 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
             name=f"{made.name}{where}",
             value=_number(made.value),
             unit=made.unit,
-            method=made.method,
+            # What else there is to say of the method stands with the evidence.
+            method=made.method.split(";")[0],
             id=made.id,
         )
     yield from neighbours.sentences([c.case for c in evidence.cases if c.image == image.id], mine, evidence.cases_asked)

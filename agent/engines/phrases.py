@@ -34,8 +34,8 @@ def interval(finding: Finding) -> str:
 
 
 def number(value: float) -> str:
-    """A measured value with at most two decimals: more would promise a precision no mask has."""
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
+    """A measured value with at most two decimals, and none from 1,000 on: more would promise a precision no mask has."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def count(value: int) -> str:
