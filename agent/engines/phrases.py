@@ -34,7 +34,7 @@ def interval(finding: Finding) -> str:
 
 
 def number(value: float) -> str:
-    """A measured value with at most two decimals, and none from 1,000 on: more would promise a precision no mask has."""
+    """A measured value with two decimals at most, none from 1,000 on: more would promise a precision no mask has."""
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 

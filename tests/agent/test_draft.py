@@ -143,7 +143,9 @@ def test_the_impression_is_short_and_no_surer_than_the_decisions(evidence: Evide
     assert [line for line in text.split("\n") if line in sections()] == list(sections())
     impression = text.partition("Impression\n\n")[2]
     decisions = {seen.finding.id: seen.finding.decision for seen in evidence.findings}
-    said = [unit for unit in released(evidence) if unit.text.strip() and unit.text.strip() in impression]
+    units = [unit for unit in released(evidence) if unit.text.strip() and unit.text.strip() in impression]
+    # A sentence of the impression may stand in the findings too.
+    said = list({unit.text.strip(): unit for unit in units}.values())
     assert len(said) <= 3
     assert said[-1].text.strip() == say("draft")
     for unit in said[:-1]:
