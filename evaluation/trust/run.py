@@ -11,6 +11,7 @@ from typing import Any
 
 from evaluation.errors import EvaluationError, ReportError
 from evaluation.trust.agent import agent
+from evaluation.trust.attack import attack
 from evaluation.trust.bench import Bench
 from evaluation.trust.explanation import explanation
 from evaluation.trust.fairness import fairness
@@ -26,9 +27,13 @@ CODE = "1"
 """Raised by hand when a part measures something else than before, so that kept results are not reused."""
 
 
+TOLD_ONLY = {"title", "figures", "limits", "training"}
+"""What a card tells its readers alone: no figure depends on it."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """One part of a report. ``steps`` is about how often it says that it got on, for the progress bar."""
+    """One part of a report."""
 
     title: str
     measure: Callable[[Bench], Outcome]
@@ -36,7 +41,8 @@ class Part:
 
 PARTS: Mapping[str, Part] = {
     "privacy": Part("Privacy (T1)", privacy),
-    "robustness": Part("Robustness (T2): domain and findings", robustness),
+    "robustness": Part("Robustness (T2): spoilt pictures and other sources", robustness),
+    "attack": Part("Robustness (T2): attacks", attack),
     "segmentation": Part("Robustness (T2): segmentation", segmentation),
     "reliability": Part("Reliability (T3)", reliability),
     "explanation": Part("Explanations (T4)", explanation),
@@ -133,6 +139,6 @@ def _about(bench: Bench) -> dict[str, Any]:
 def _key(bench: Bench, part: str) -> str:
     """A digest of everything a part's figures depend on: code, manifest, images, cards, sizes, seed."""
     images = [(row.number, row.path.stat().st_size, row.path.stat().st_mtime_ns) for row in bench.manifest.rows]
-    cards = [file.card.model_dump(mode="json") for file in bench.cards.values()]
+    cards = [file.card.model_dump(mode="json", exclude=TOLD_ONLY) for file in bench.cards.values()]
     told = json.dumps([CODE, part, _about(bench), images, cards], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()
