@@ -17,6 +17,9 @@ Bools = NDArray[np.bool_]
 SMALLEST = 24
 """Fewest pixels of a mask that is measured on."""
 
+MOST_PARTS = 6
+"""Most objects of one image that are asked for."""
+
 
 def dice(one: Bools, other: Bools) -> float:
     """The overlap of two masks, in [0, 1]; 1 when both are empty."""
@@ -33,6 +36,16 @@ def largest_part(mask: Bools) -> Bools:
         return mask
     areas = np.bincount(labels.ravel())[1:]
     return np.asarray(labels == 1 + int(areas.argmax()))
+
+
+def parts_of(mask: Bools) -> list[Bools]:
+    """The connected parts of at least ``SMALLEST`` pixels, the ``MOST_PARTS`` largest, the largest first."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask)
+    areas = np.bincount(labels.ravel())[1:]
+    order = [k for k in np.argsort(-areas, kind="stable") if areas[k] >= SMALLEST]
+    return [np.asarray(labels == 1 + k) for k in order[:MOST_PARTS]]
 
 
 @dataclass(frozen=True)
