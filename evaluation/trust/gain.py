@@ -1,6 +1,7 @@
 """What each tool adds to the answers: the same questions with it and without it, each in a run of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,12 +35,14 @@ async def gains(bench: Bench, settings: Settings, rows: Sequence[Row], answers: 
         refused = np.array([float(other.refused) - one.refused for _, one, other in both])
         words = sum(other.text != one.text for _, one, other in both)
         who = [row.patient for row, _ in pairs]
-        verdict = "it helps" if right.mean() > 0 else "it harms" if right.mean() < 0 else "no gain in these answers"
+        gained = drawn_again(
+            f"gain of {tool.name}: right answers, with it less without", lambda r, x=right: float(x[r].mean()),  # type: ignore[misc]
+            who, SUBJECT, "higher",
+            "Right is 1, wrong -1, undecided or refused 0. A measurement, an outline or a similar case is never right "
+            f"or wrong here, so it cannot gain. {FEW}",
+        )  # fmt: skip
         figures += [
-            drawn_again(f"gain of {tool.name}: right answers, with it less without",
-                        lambda r, x=right: float(x[r].mean()), who, SUBJECT, "higher",  # type: ignore[misc]
-                        "Right is 1, wrong -1, undecided or refused 0. A measurement, an outline or a similar case is "
-                        f"never right or wrong here, so it cannot gain. {FEW}", verdict),
+            replace(gained, note="; ".join(filter(None, (_verdict(gained), gained.note)))),
             drawn_again(f"gain of {tool.name}: refusals that it spares",
                         lambda r, x=refused: float(x[r].mean()), who, SUBJECT, None,  # type: ignore[misc]
                         f"An answer in place of a refusal may be wrong. {FEW}"),
@@ -47,6 +50,15 @@ async def gains(bench: Bench, settings: Settings, rows: Sequence[Row], answers: 
                      "A reader may or may not need what it adds."),
         ]  # fmt: skip
     return figures
+
+
+def _verdict(gained: Measured) -> str:
+    """What a gain comes to in words; within chance where its interval holds 0."""
+    if not gained.value:
+        return "no gain in these answers"
+    if gained.interval is not None and gained.interval[0] <= 0 <= gained.interval[1]:
+        return "may be chance"
+    return "it helps" if gained.value > 0 else "it harms"
 
 
 def _score(answer: Answer, row: Row) -> float:

@@ -26,19 +26,25 @@ BOX = [40, 40, 200, 200]
 
 @contextmanager
 def logged() -> Iterator[io.StringIO]:
-    """All that is logged meanwhile, of every logger."""
+    """All that is logged meanwhile, as our servers write it: whole messages of ours, of others that they spoke."""
+    from serve.api.logs import OURS, JsonLines
+
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    before, silenced = root.level, root.manager.disable
+    handler.setFormatter(JsonLines())
+    root, ours = logging.getLogger(), [logging.getLogger(name) for name in sorted(OURS)]
+    before, silenced = [(one, one.level) for one in (root, *ours)], root.manager.disable
     logging.disable(logging.NOTSET)
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
+    for one in ours:
+        one.setLevel(logging.INFO)
     try:
         yield stream
     finally:
         root.removeHandler(handler)
-        root.setLevel(before)
+        for one, level in before:
+            one.setLevel(level)
         logging.disable(silenced)
 
 
