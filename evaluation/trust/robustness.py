@@ -78,7 +78,7 @@ def tell(
     at_top = [key for key in values if key[1] == top]
     pick = max if better == "lower" else min
     worst = pick(at_top, key=lambda key: float(values[key].mean()))
-    if better is not None:
+    if better is not None and len({float(values[key].mean()) for key in at_top}) > 1:
         said = "; ".join(filter(None, (f"{worst[0]}, severity {top}", note)))
         unsaid = "The worst of many is picked on the same rows, so it looks a little worse than it is."
         outcome.figures.append(

@@ -97,7 +97,8 @@ def run(
         write_text(file, as_text({"key": keys[name], "seconds": seconds, **outcome.as_json()}))
         found[name] = Outcome.of_json(read_json(file)), seconds
         told(name, "done")
-    report = Report(_about(bench))
+    titles = {name: file.card.title for name, file in bench.cards.items()}
+    report = Report({**_about(bench), "subjects": titles})
     for name in wanted:
         report.titles[name], (report.parts[name], report.seconds[name]) = PARTS[name].title, found[name] or _nothing()
     write_text(out / "report.json", as_text(report.as_json()))
