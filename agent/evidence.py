@@ -44,7 +44,8 @@ class Evidence(Record):
     """What may be said, and nothing more.
 
     ``about_image`` and ``knowledge`` say what the question asks for, ``cases_asked`` whether it asks for similar
-    cases, ``change_asked`` for a comparison, ``measure_asked`` for a measurement. ``changes`` are measured against the prior, which is one of
+    cases, ``change_asked`` for a comparison, ``measure_asked`` for a measurement.
+    ``changes`` are measured against the prior, which is one of
     ``images``; ``not_compared`` says why there are none. ``untested`` are findings the question names that no
     tool looked for. ``notes`` are tools that failed or could not run, in words. ``told`` is what the request says of
     the patient, and ``indication`` what else it says, verbatim. ``gaps`` are what a report would speak of, had a tool

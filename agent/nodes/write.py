@@ -100,7 +100,8 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
 
     A question about an image alone is refused when tools looked and none could decide. With a question
     of knowledge beside it, for a measurement that was made, or for a report, the answer goes on, and says which
-    findings are undecided. What is decided is refused when all of it together is less likely right than ``refuse_below``.
+    findings are undecided. What is decided is refused when all of it together is less likely right than
+    ``refuse_below``.
     """
     from guardrails.confidence import answer_confidence
     from guardrails.refusal import refuse_low_confidence

@@ -85,14 +85,14 @@ def _head(about: dict[str, Any]) -> str:
 WORDS = {
     "n": "the rows, or trials, that a figure was measured on",
     "row": "one image with what is known of it, a line of the manifest",
-    "card": "what a model says of itself: where it may be used, for whom, how its scores become probabilities, its limits",
+    "card": "what a model says of itself: where and for whom it may be used, its calibration, its limits",
     "domain": "the kind of image, such as a chest X-ray; models run only on the domains that their cards name",
     "decided": "a finding called present or absent; between its card's limits a model leaves it undecided",
     "AUROC": "how well scores rank ill above well: 1 always, 0.5 by chance",
     "ECE": "how far probabilities lie from what happens, on average; Brier score: the squared distance, row by row",
     "AURC": "the mean error when the surest answers are given first, over all shares answered",
     "Dice": "the overlap of two outlines: 1 the same, 0 apart; IoU: another measure of it, always lower",
-    "deletion, insertion": "how the probability falls as what a heatmap calls hot is blurred, or rises as it comes back",
+    "deletion, insertion": "how the probability falls as what a heatmap calls hot is blurred, or rises on its return",
     "certificate": "a promise, made on some rows, that the error among the answers stays below a bound on others",
     "p (Holm)": "how often chance alone gives a gap as large, corrected for all gaps that were looked at",
 }
