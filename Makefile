@@ -10,7 +10,7 @@ JOBS   ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chat test check format bench soak wheel clean
+.PHONY: help demo chat test check format bench soak trust wheel clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ bench: $(VENV)/.made ## measure speed on this machine
 
 soak: $(VENV)/.made-dev ## load a server for long, among slow readers and leavers, and fuzz it
 	@$(BIN)/python -m evaluation.soak
+
+trust: $(VENV)/.made ## make the starter models' trust report again, from the folder shared/data
+	@mkdir -p .training
+	@$(BIN)/python -m training.trust_manifest --out .training/trust_manifest.csv
+	@$(BIN)/overread audit run --data .training/trust_manifest.csv --out docs/trust --jobs $(JOBS) $(SIZES)
+	@$(BIN)/overread audit gate docs/trust/report.json --rules docs/trust/rules.yaml
 
 wheel: $(VENV)/.made-dev ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist .

@@ -44,7 +44,8 @@ class Evidence(Record):
     """What may be said, and nothing more.
 
     ``about_image`` and ``knowledge`` say what the question asks for, ``cases_asked`` whether it asks for similar
-    cases, ``change_asked`` for a comparison. ``changes`` are measured against the prior, which is one of
+    cases, ``change_asked`` for a comparison, ``measure_asked`` for a measurement.
+    ``changes`` are measured against the prior, which is one of
     ``images``; ``not_compared`` says why there are none. ``untested`` are findings the question names that no
     tool looked for. ``notes`` are tools that failed or could not run, in words. ``told`` is what the request says of
     the patient, and ``indication`` what else it says, verbatim. ``gaps`` are what a report would speak of, had a tool
@@ -56,6 +57,7 @@ class Evidence(Record):
     report: bool = False
     cases_asked: bool = False
     change_asked: bool = False
+    measure_asked: bool = False
     images: tuple[SeenImage, ...] = ()
     findings: tuple[SeenFinding, ...] = ()
     measurements: tuple[SeenMeasurement, ...] = ()
@@ -100,6 +102,7 @@ def gather(
         report=report,
         cases_asked=asked.cases,
         change_asked=asked.change,
+        measure_asked=asked.measure,
         images=tuple(images),
         findings=tuple(findings),
         measurements=measurements,

@@ -16,7 +16,7 @@ from overread.records import AgeBand, Box, Context, Record
 
 class Asked(Record):
     """What a question wants. ``about_image`` and ``knowledge`` may both hold. ``cases`` asks for similar ones,
-    ``change`` for what has changed.
+    ``change`` for what has changed, ``measure`` for a measurement.
 
     ``looks_for`` are the words of findings the question names, in lower case.
     """
@@ -26,6 +26,7 @@ class Asked(Record):
     report: bool
     cases: bool
     change: bool
+    measure: bool
     parts: tuple[str, ...]
 
 
@@ -52,6 +53,7 @@ def understand(question: str) -> Asked:
         report=report,
         cases=bool(pattern("cases").search(question)),
         change=bool(pattern("change").search(question)),
+        measure=bool(pattern("measure").search(question)),
         parts=tuple(_parts(question)),
     )
 

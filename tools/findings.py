@@ -23,7 +23,7 @@ from tools.passes import Pass, chosen_device
 from tools.weights import fill, read_weights
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Floats = NDArray[np.float32]
 _EMPTY = "the picture is empty: it has one tone all over"
@@ -120,15 +120,28 @@ class Findings:
             out.append(cells)
         return np.concatenate(out)
 
+    @property
+    def square_side(self) -> int:
+        """The side S, in pixels, of the squares that the networks see."""
+        return self._size
+
+    def networks_maps(self, x: "Tensor") -> "Tensor":
+        """Class activation maps of squares, float32 ``(N, channels, S, S)`` in [0, 1], as the networks alone give them.
+
+        Gradients flow through it. What a ``described`` layer adds is not in it.
+        """
+        both = [net(x) + net(x.flip(3)).flip(3) for net in self._load()]
+        out: Tensor = sum(both[1:], both[0]) / (2 * len(both))
+        return out
+
     def _forward(self, pixels: NDArray[np.uint8]) -> tuple[Floats]:
-        """The maps of squares, uint8 ``(N, S, S, channels)``, as the networks alone give them."""
+        """The maps of squares, uint8 ``(N, S, S, channels)``."""
         import torch
 
-        networks = self._load()
+        self._load()
         with torch.inference_mode():
             x = torch.from_numpy(pixels).to(chosen_device()).permute(0, 3, 1, 2).float() / 255
-            both = [net(x) + net(x.flip(3)).flip(3) for net in networks]
-            return ((sum(both[1:], both[0]) / (2 * len(both))).cpu().numpy(),)
+            return (self.networks_maps(x).cpu().numpy(),)
 
     def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What a network sees: uint8 ``(S, S, channels)``."""

@@ -288,6 +288,8 @@ LIMITS = (
     "part of what tells them apart may be the collection.",
     "The probabilities hold where each of the four is as frequent as the others, as in the set. Where tumours are "
     "rare, those of the tumours are too high.",
+    "Whoever has the weights can turn it round by changes of a few grey levels that nobody sees; fog and strong haze do"
+    " so too, and it does not decline (docs/trust).",
     "No figure on another hospital is known. The set gives no age, so no age is asked for.",
     "Every image is stretched to a square, as the training pictures had been.",
     "The heatmap shows what moved the score; it is not an outline of the tumour, and without masks in the set it could "

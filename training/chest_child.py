@@ -179,7 +179,11 @@ LIMITS = (
     "Trained on children of one to five years from one hospital; it must not decide about other ages.",
     "A probability holds where half of the children have pneumonia; where fewer have it, it is too high.",
     "It tells pneumonia from a normal film only; another disease, not in its data, may look like pneumonia to it.",
-    "Measured on patients it never saw, but of the hospital it learned from; no figure on another hospital is known.",
+    "Measured on patients it never saw, but of the hospital it learned from. Of 19 films without a finding of children"
+    " at another hospital (NIH ChestX-ray14) it called 12 ill (docs/trust): elsewhere its positives mean little.",
+    "An ill film that is blurred beyond reading is still called ill, with more than 0.99 (docs/trust): it does not"
+    " decline a bad film.",
+    "Whoever has the weights can turn it round by changes of a few grey levels that nobody sees (docs/trust).",
     "The training pictures had been stretched to squares of 224 pixels, so every image is stretched the same way.",
     "The heatmap shows what moved the score. It is not an outline of disease.",
 )

@@ -261,6 +261,8 @@ LIMITS = (
     "The probability holds where about one spot in five is a melanoma, as in the set. Where fewer are, it is too high.",
     "A decision is made where its risk was at most 0.1 (upper bound, on the tuning pictures), twice what the other "
     "models allow: so few pictures support no less. The probability says more than the decision.",
+    "About half of the spots are left undecided; the assistant then refuses, where it would without this model say only"
+    " what kind of image it is (docs/trust).",
     "Mostly fair skin, in a challenge set put together from several clinics; no figure on another source is known, and "
     "dark skin, nails and mucosa were not measured.",
     "Copies were looked for and kept on one side of the split; the set names no patients, so two spots of one person "

@@ -231,5 +231,7 @@ LIMITS = (
     "Other stains than haematoxylin and eosin it knows from drawings alone; immunohistochemistry may be refused.",
     "The shipped network learned in two rounds, the second with drawn tissue; the command does both in one.",
     "The descriptors were added after the sources left out had been measured once: their figures may be a little high.",
+    "Badly spoilt images are seldom refused: with bright reflections or motion it names another kind, and with fog it"
+    " accepts one in six as another kind (docs/trust).",
     "It judges the kind of image only: neither its quality nor whether anything is ill.",
 )

@@ -249,6 +249,8 @@ LIMITS = (
     " bottom may be missed.",
     "Frontal films alone: nothing is known of lateral ones, nor of children.",
     "Left and right are those of the image; it does not know which is the patient's.",
+    "Its measurements are told when something else is decided or a measurement is asked for; when the findings are"
+    " undecided and the question is about them, the assistant refuses and they stand in the events alone.",
     "Areas are of a projection, and change with breath and posture; two films compare only when taken alike.",
     "The doubt ranks outlines; it is not a probability of being wrong.",
 )

@@ -283,7 +283,8 @@ LIMITS = (
     "Small for a network of its kind and taught by a few hundred pictures: a published SAM or MedSAM outlines better.",
     "Vessel trees and other thin branching structures are not outlined: it sees 128 x 128 pixels at a time, and"
     " gives a blob for them, and does not doubt it: a box round a vessel tree may as well mean the disc it lies in.",
-    "Give a box: one point is not enough, and three fall clearly short of it on sources it never saw.",
+    "Give a box: one point is not enough, and three fall clearly short of it on sources it never saw. Ten points did no"
+    " better than the one best place (docs/trust). Give each of several objects its own box.",
     "On sources it never saw it is only a little better than an ellipse drawn in the box, and no better for vessels and"
     " for one set of polyps.",
     "The foretold overlap is not calibrated. The doubt ranks masks; it is not a probability of being wrong.",

@@ -99,8 +99,9 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
     """Why the evidence does not carry an answer, or ``None`` when it does.
 
     A question about an image alone is refused when tools looked and none could decide. With a question
-    of knowledge beside it, or for a report, the answer goes on, and says which findings are undecided. What is
-    decided is refused when all of it together is less likely right than ``refuse_below``.
+    of knowledge beside it, for a measurement that was made, or for a report, the answer goes on, and says which
+    findings are undecided. What is decided is refused when all of it together is less likely right than
+    ``refuse_below``.
     """
     from guardrails.confidence import answer_confidence
     from guardrails.refusal import refuse_low_confidence
@@ -115,11 +116,12 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
         if unsure is not None:
             return told(unsure)
     undecided = evidence.findings and all(seen.finding.decision == "indeterminate" for seen in evidence.findings)
-    if evidence.about_image and not (evidence.knowledge or evidence.report) and undecided:
+    measured = evidence.measure_asked and bool(evidence.measurements)
+    if evidence.about_image and not (evidence.knowledge or evidence.report or measured) and undecided:
         image = evidence.images[-1]
-        # Of several tools, what keeps the one that is for this patient from deciding is what is missing.
-        reasons = [seen.reason for seen in evidence.findings]
-        reason = reasons[-1] if all(reasons) else None
+        # A model for other patients has its reason too; it is told only where no model for this one looked.
+        looked = any(seen.reason is None for seen in evidence.findings)
+        reason = None if looked else evidence.findings[-1].reason
         return refuse(
             "low_confidence",
             study_id=image.study_id,

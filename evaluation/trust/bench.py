@@ -26,6 +26,8 @@ LEAST = 8
 
 AT_ONCE = 32
 KEPT_IMAGES = 256
+SMALL_SIDE = 256
+"""The longest side of ``small`` pictures: classifiers and the domain identifier see squares of 112 to 144 pixels."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,13 @@ class Sizes:
 
     images: int = 400
     corrupted: int = 40
+    """Images of a domain, and of a classifier, that are spoilt; of a segmenter, a quarter as many of a domain."""
+
     severities: tuple[int, ...] = (1, 2, 3)
     corruptions: tuple[str, ...] | None = None
+    attacked: int = 24
     explained: int = 16
-    asked: int = 12
+    asked: int = 24
     burned_in: int = 24
     labels: int | None = None
     """Labels of a card whose explanations are looked at; ``None`` for all."""
@@ -45,7 +50,7 @@ class Sizes:
     @classmethod
     def quick(cls) -> "Sizes":
         """Enough to see that every part runs; too few for figures."""
-        return cls(24, 4, (3,), ("brightness", "gaussian noise", "jpeg", "haze"), 4, 1, 2, 1)
+        return cls(24, 4, (3,), ("brightness", "gaussian noise", "jpeg"), 4, 4, 2, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -78,17 +83,20 @@ class Subject:
         """The labels it has."""
         return tuple(label.name for label in self.card.labels)
 
-    def rows(self, most: int, wanted: Callable[[Row], bool] = lambda _: True) -> Chosen:
-        """At most ``most`` rows it may speak of, those that did not teach it where there are enough."""
-        fitting = [
+    @cached_property
+    def fitting(self) -> tuple[Row, ...]:
+        """All rows it may speak of: of its domains and its population."""
+        return tuple(
             row
             for row in self._bench.manifest.rows
             if row.domain is not None
             and any(covers(named, row.domain) for named in self.card.domains)
             and self.card.population.misfit(row.context) is None
-            and wanted(row)
-        ]
-        return chosen_of(fitting, self.card.name, most, self._bench.seed)
+        )
+
+    def rows(self, most: int, wanted: Callable[[Row], bool] = lambda _: True, label: str | None = None) -> Chosen:
+        """At most ``most`` rows it may speak of, those that did not teach it where there are enough (of a label)."""
+        return chosen_of(list(filter(wanted, self.fitting)), self.card.name, most, self._bench.seed, label)
 
     def chances(self, rows: Sequence[Row], step: Callable[[], None] = lambda: None) -> Floats:
         """Calibrated probabilities, float64 ``(N, labels)``; NaN where the model gives none."""
@@ -198,12 +206,36 @@ class Bench:
         return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
-def chosen_of(rows: Sequence[Row], name: str, most: int, seed: int) -> Chosen:
-    """At most ``most`` of ``rows``: those the model did not learn from alone, where there are ``LEAST`` or more."""
+def chosen_of(rows: Sequence[Row], name: str, most: int, seed: int, label: str | None = None) -> Chosen:
+    """At most ``most`` of ``rows``: those the model did not learn from alone, where there are ``LEAST`` or more.
+
+    With a ``label``, ``LEAST`` with it and ``LEAST`` without it; where the others do not have them, those that taught
+    are taken by themselves: ill and well of different sources would tell sources apart, not health.
+    """
+    least = min(LEAST, most)
+
+    def enough(some: Sequence[Row]) -> bool:
+        if label is None:
+            return len(some) >= least
+        ill = sum(row.holds(label) is True for row in some)
+        return min(ill, len(some) - ill) >= least // 2
+
     fresh = [row for row in rows if name not in row.taught]
-    usable = fresh if len(fresh) >= min(LEAST, most) else list(rows)
+    taught = [row for row in rows if name in row.taught]
+    usable = fresh if enough(fresh) else taught if label is not None and enough(taught) else list(rows)
     found = drawn(usable, most, seed)
     return Chosen(tuple(found), sum(name in row.taught for row in found))
+
+
+def small(display: Pixels) -> Pixels:
+    """The picture with its longer side at most ``SMALL_SIDE``."""
+    from PIL import Image
+
+    if max(display.shape[:2]) <= SMALL_SIDE:
+        return display
+    picture = Image.fromarray(display)
+    picture.thumbnail((SMALL_SIDE, SMALL_SIDE))
+    return np.asarray(picture)
 
 
 def changed(image: ToolImage, display: Pixels) -> ToolImage:

@@ -5,7 +5,7 @@ drawing patients again, at a level corrected for all gaps of the model (Bonferro
 comes up when the groups are dealt out at random among the patients, corrected by Holm's method.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from evaluation.measure import Floats, bootstrap, ece
 from evaluation.trust.bench import Bench, Subject
-from evaluation.trust.manifest import Row
+from evaluation.trust.manifest import Row, mask_of
 from evaluation.trust.outcome import ROUNDS, Better, Measured, Outcome, drawn_again
+from evaluation.trust.outlines import answered, dice, outlined, prompted_rows, targets, unprompted_rows
 from evaluation.trust.reliability import area, known_rows, truth_of
 from tools.calibration import decide
+from tools.segmentation.prompts import Prompt
 
 Bools = NDArray[np.bool_]
 Statistic = Callable[[NDArray[np.intp]], float]
 FEWEST = 30
 """Rows under which nothing is said of a group."""
+FEWEST_MASKS = 15
+"""Masks under which nothing is said of a group: a mean asks for fewer rows than a ranking."""
 FEWEST_OF_CLASS = 10
 """Rows with a label, and rows without, under which nothing is ranked within a group."""
 MOST_GROUPS = 12
@@ -87,10 +91,9 @@ def fairness(bench: Bench) -> Outcome:
     for subject in bench.subjects:
         for column, label in enumerate(subject.labels):
             _label(bench, subject, column, label, outcome)
+    for name, rows, values, note in outlines(bench):
+        _dice(bench, name, rows, values, note, outcome)
     _refusals(bench, outcome)
-    outcome.not_done.append(
-        "Dice by group: too few masks have groups; add rows with masks to the manifest to change it."
-    )
     return outcome
 
 
@@ -240,6 +243,55 @@ def holm(gaps: Sequence[Measured]) -> list[Measured]:
         word = "a gap beyond chance" if p <= 0.05 else "may be chance"
         out.append(replace(one, note=f"{before}p = {p:.3f} of {len(gaps)} gaps (Holm): {word}"))
     return out
+
+
+def outlines(bench: Bench) -> Iterator[tuple[str, list[Row], Floats, str]]:
+    """Of each segmenter its name, the rows with a mask and a group beside the source, and their Dice."""
+    for segmenter in bench.segmenters:
+        chosen = prompted_rows(bench, segmenter, bench.sizes.corrupted * 2)
+        some = [row for one in chosen for row in one.rows if set(row.groups) - {"source"}]
+        found = targets(bench, some)
+        values = [dice(answered(segmenter, bench.image(one.row).display, Prompt(one.box)), one.mask) for one in found]
+        bench.step(f"{segmenter.card.name}, Dice")
+        taught = sum(segmenter.card.name in one.row.taught for one in found)
+        note = "from a box" + (f"; {taught} of these images taught the model: too good" if taught else "")
+        yield segmenter.card.name, [one.row for one in found], np.array(values), note
+    for tool in bench.outliners:
+        chosen_rows = unprompted_rows(bench, tool, bench.sizes.images)
+        values, rows = [], []
+        for row in chosen_rows.rows:
+            mask = mask_of(row, bench.image(row).display.shape[:2])
+            if mask is not None and mask.any():
+                seen = outlined(tool, bench, row)
+                values.append(0.0 if seen is None else dice(seen, mask))
+                rows.append(row)
+        bench.step(f"{tool.card.name}, Dice")
+        yield tool.card.name, rows, np.array(values), chosen_rows.note
+
+
+def _dice(bench: Bench, name: str, rows: Sequence[Row], values: Floats, note: str, outcome: Outcome) -> None:
+    """Mean Dice by group, and the worst gaps."""
+    groups = {by: of for by, of in groupings(bench, rows).items() if " and " not in by}
+    least = 4 if bench.quick else FEWEST_MASKS
+    gaps, few = [], []
+    for by, of in groups.items():
+        told = {group: at for group, at in of.items() if len(at) >= least}
+        few += [f"{by} {group} (n {len(at)})" for group, at in of.items() if group not in told]
+        for group, at in told.items():
+            outcome.figures.append(
+                drawn_again(f"Dice, {by} {group}", lambda r, v=values[at]: float(v[r].mean()),  # type: ignore[misc]
+                            [rows[k].patient for k in at], name, "higher", "The masks were drawn by few people.", note)
+            )  # fmt: skip
+        if len(told) > 1:
+            level = 1 - 0.05 / len(groups)
+            gaps.append(
+                _gap(bench, name, f"Dice, {by}", told, lambda r: float(values[r].mean()), rows, "higher", level)
+            )
+    outcome.figures += holm(gaps)
+    if few:
+        outcome.not_done.append(f"{name}, Dice: too few to say: {', '.join(few)}.")
+    if not groups:
+        outcome.not_done.append(f"{name}, Dice by group: no masks of two groups.")
 
 
 def _refusals(bench: Bench, outcome: Outcome) -> None:

@@ -17,6 +17,9 @@ Bools = NDArray[np.bool_]
 SMALLEST = 24
 """Fewest pixels of a mask that is measured on."""
 
+MOST_PARTS = 6
+"""Most objects of one image that are asked for."""
+
 
 def dice(one: Bools, other: Bools) -> float:
     """The overlap of two masks, in [0, 1]; 1 when both are empty."""
@@ -33,6 +36,16 @@ def largest_part(mask: Bools) -> Bools:
         return mask
     areas = np.bincount(labels.ravel())[1:]
     return np.asarray(labels == 1 + int(areas.argmax()))
+
+
+def parts_of(mask: Bools) -> list[Bools]:
+    """The connected parts of at least ``SMALLEST`` pixels, the ``MOST_PARTS`` largest, the largest first."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask)
+    areas = np.bincount(labels.ravel())[1:]
+    order = [k for k in np.argsort(-areas, kind="stable") if areas[k] >= SMALLEST]
+    return [np.asarray(labels == 1 + k) for k in order[:MOST_PARTS]]
 
 
 @dataclass(frozen=True)
@@ -107,16 +120,20 @@ def moved(box: tuple[int, int, int, int], jitter: float, shape: tuple[int, int],
 
 
 def points_in(mask: Bools, count: int, draw: np.random.Generator) -> Prompt:
-    """Points in a mask: one is its deepest place, more are drawn from the deeper half."""
+    """Points in a mask: the first is its deepest place, more are drawn from the deeper half beside it.
+
+    So more points never say less: three points at random alone can be a poorer prompt than the one best place.
+    """
     from scipy import ndimage
 
     depth = ndimage.distance_transform_edt(mask)
-    if count == 1:
-        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-        return Prompt(points=(Point(int(column), int(row)),))
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    first = Point(int(column), int(row))
     inner = np.argwhere(depth >= np.median(depth[mask]))
-    picked = inner[draw.choice(len(inner), min(count, len(inner)), replace=False)]
-    return Prompt(points=tuple(Point(int(x), int(y)) for y, x in picked))
+    inner = inner[(inner != (row, column)).any(axis=1)]
+    more = min(count - 1, len(inner))
+    picked = inner[draw.choice(len(inner), more, replace=False)] if more else inner[:0]
+    return Prompt(points=(first, *(Point(int(x), int(y)) for y, x in picked)))
 
 
 def answered(segmenter: Segmenter, display: Pixels, prompt: Prompt) -> Bools:

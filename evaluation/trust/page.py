@@ -78,14 +78,38 @@ def _head(about: dict[str, Any]) -> str:
         "(whole patients drawn again, or Wilson's for a share), and a line that says what it does <em>not</em> show. "
         "An arrow says which way is better: ↑ higher, ↓ lower, none where neither is better by itself. "
         "What was not done stands at the head of each part.</p>"
+        f"{_words()}"
     )
+
+
+WORDS = {
+    "n": "the rows, or trials, that a figure was measured on",
+    "row": "one image with what is known of it, a line of the manifest",
+    "card": "what a model says of itself: where and for whom it may be used, its calibration, its limits",
+    "domain": "the kind of image, such as a chest X-ray; models run only on the domains that their cards name",
+    "decided": "a finding called present or absent; between its card's limits a model leaves it undecided",
+    "AUROC": "how well scores rank ill above well: 1 always, 0.5 by chance",
+    "ECE": "how far probabilities lie from what happens, on average; Brier score: the squared distance, row by row",
+    "AURC": "the mean error when the surest answers are given first, over all shares answered",
+    "Dice": "the overlap of two outlines: 1 the same, 0 apart; IoU: another measure of it, always lower",
+    "deletion, insertion": "how the probability falls as what a heatmap calls hot is blurred, or rises on its return",
+    "certificate": "a promise, made on some rows, that the error among the answers stays below a bound on others",
+    "p (Holm)": "how often chance alone gives a gap as large, corrected for all gaps that were looked at",
+}
+"""What a reader who knows none of the program must know to read the tables."""
+
+
+def _words() -> str:
+    items = "".join(f"<li><strong>{escape(word)}:</strong> {escape(said)}.</li>" for word, said in WORDS.items())
+    return f"<details><summary>The words used here</summary><ul class='soft'>{items}</ul></details>"
 
 
 def _part(report: Report, name: str, outcome: Outcome) -> str:
     title = escape(report.titles.get(name, name))
     subjects = list(dict.fromkeys(figure.subject for figure in outcome.figures))
     tables = "".join(
-        _table(subject, [one for one in outcome.figures if one.subject == subject]) for subject in subjects
+        _table(_titled(report, subject), [one for one in outcome.figures if one.subject == subject])
+        for subject in subjects
     )
     plots = "".join(svg(curve) for curve in outcome.curves)
     return (
@@ -94,6 +118,11 @@ def _part(report: Report, name: str, outcome: Outcome) -> str:
         f"{tables}{f'<div class=plots>{plots}</div>' if plots else ''}"
         f'<p class="note">Took {report.seconds.get(name, 0):.0f} s.</p></section>'
     )
+
+
+def _titled(report: Report, subject: str) -> str:
+    title = report.about.get("subjects", {}).get(subject)
+    return f"{subject}: {title[0].lower()}{title[1:]}" if title else subject
 
 
 def _list(title: str, said: Sequence[str]) -> str:

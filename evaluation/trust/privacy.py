@@ -1,12 +1,8 @@
 """T1, privacy: planted identity through the interfaces, redaction, the case index, deletion."""
 
 import asyncio
-import io
-import logging
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +16,9 @@ from evaluation.figure import Figure
 from evaluation.guardrails_bench import measure as measure_text
 from evaluation.identity_texts import Marked
 from evaluation.trust.bench import Bench
-from evaluation.trust.leaks import Planted
+from evaluation.trust.commands import commands
+from evaluation.trust.interfaces import interfaces, logged, mcp_in_memory
+from evaluation.trust.leaks import Planted, leaked
 from evaluation.trust.manifest import drawn
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
 from evaluation.trust.reliability import area
@@ -28,13 +26,18 @@ from guardrails.phi.text import TextDetector
 from tools.cases.similar import ARCHITECTURE as CASE_INDEX
 from tools.registry import ToolRegistry
 
-PLANTED_ONLY = "One person of nobody's, one file, one question; identity in other places or forms may still come out."
 KNOWN_DETECTOR = "Lines as this module writes them; hospitals write others, and by hand."
 
 
 def privacy(bench: Bench) -> Outcome:
     """All of T1."""
-    outcome = Outcome(done=["One planted person through the agent and the API in this process; redaction; cases."])
+    outcome = Outcome(
+        done=[
+            "One planted person, in a DICOM file's header and name and in the question, through the agent, the API, "
+            "MCP, A2A, the chat page and the commands: whatever comes back, is logged or stays on disk is searched.",
+            "Redaction of headers, of lines burned into pictures and of sentences; the case index.",
+        ]
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         planted = Planted()
@@ -46,38 +49,16 @@ def privacy(bench: Bench) -> Outcome:
                      "search", None, "That it finds a value written in another way, such as a picture of it.")
         )  # fmt: skip
         outcome.figures += _through_the_agent(bench, planted, file, folder)
-        bench.step("the API")
-        outcome.figures += _through_the_api(bench, planted, file, folder)
+        outcome.figures += interfaces(bench, planted, file, folder, outcome)
+        bench.step("MCP")
+        outcome.figures += mcp_in_memory(bench, planted, file, folder)
+        outcome.figures += commands(bench, planted, file, folder)
         bench.step("cases")
         outcome.figures += _deleted_case(bench, folder, outcome)
     outcome.figures += _membership(bench, outcome)
     bench.step("redaction")
     outcome.figures += _redaction(bench)
-    outcome.not_done.append("The chat page and other interfaces (MCP, A2A): they carry the same events.")
     return outcome
-
-
-def _leaked(name: str, planted: Planted, found: "frozenset[str] | set[str]", note: str = "") -> Measured:
-    return share_of(f"planted values that came out: {name}", len(found), len(planted.values), "interfaces", "lower",
-                    PLANTED_ONLY, note)  # fmt: skip
-
-
-@contextmanager
-def _logged() -> Iterator[io.StringIO]:
-    """All that is logged meanwhile, of every logger."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    root = logging.getLogger()
-    before, silenced = root.level, root.manager.disable
-    logging.disable(logging.NOTSET)
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield stream
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(before)
-        logging.disable(silenced)
 
 
 def _through_the_agent(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[Measured]:
@@ -92,47 +73,12 @@ def _through_the_agent(bench: Bench, planted: Planted, file: Path, folder: Path)
             events += [event.model_dump_json() async for event in assistant.ask(then)]
         return "\n".join(events)
 
-    with _logged() as log:
+    with logged() as log:
         said = asyncio.run(ask())
     return [
-        _leaked("events of the agent, with a second turn", planted, planted.found_in(said)),
-        _leaked("what the agent keeps on disk (thread, audit log)", planted, planted.found_under(folder / "agent")),
-        _leaked("logs of the agent", planted, planted.found_in(log.getvalue())),
-    ]
-
-
-def _through_the_api(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[Measured]:
-    from starlette.testclient import TestClient
-
-    from serve.api.application import build_app
-
-    own = bench.settings.model_copy(update={"state": folder / "api"})
-    private = folder / "private"
-    private.mkdir()
-    said: dict[str, str] = {}
-    with _logged() as log, TestClient(build_app(own, private), base_url="http://127.0.0.1") as client:
-        with file.open("rb") as body:
-            made = client.post("/v1/studies", files={"file": (file.name, body, "application/dicom")})
-        said["upload of a study"] = made.text
-        study = made.json().get("id", "")
-        url = {"type": "image_url", "image_url": {"url": f"study:{study}"}}
-        content = [{"type": "text", "text": planted.question}, url]
-        asked = {"model": "overread", "messages": [{"role": "user", "content": content}]}
-        said["chat completion"] = client.post("/v1/chat/completions", json=asked).text
-        said["chat completion, streamed"] = client.post("/v1/chat/completions", json={**asked, "stream": True}).text
-        said["list of studies"] = client.get("/v1/studies").text + client.get(f"/v1/studies/{study}").text
-        said["metrics"] = client.get("/metrics").text
-        said["an error"] = client.post("/v1/chat/completions", json={**asked, "model": planted.family}).text
-        kept = planted.found_under(folder / "api", but=[folder / "api" / "studies"])
-        deleted = client.delete(f"/v1/studies/{study}")
-        after = planted.found_under(folder / "api") | planted.found_under(private)
-    found = {name: planted.found_in(text) for name, text in said.items()}
-    note = f"a deletion that was answered with {deleted.status_code}"
-    return [
-        *(_leaked(f"API, {name}", planted, values) for name, values in found.items()),
-        _leaked("API, logs", planted, planted.found_in(log.getvalue())),
-        _leaked("API, on disk beside the study itself", planted, kept),
-        _leaked("API, on disk when the study was deleted", planted, after, note),
+        leaked("events of the agent, with a second turn", planted, planted.found_in(said)),
+        leaked("what the agent keeps on disk (thread, audit log)", planted, planted.found_under(folder / "agent")),
+        leaked("logs of the agent", planted, planted.found_in(log.getvalue())),
     ]
 
 

@@ -41,7 +41,7 @@ def reliability(bench: Bench) -> Outcome:
 
 def known_rows(subject: Subject, label: str, most: int) -> Chosen:
     """The rows on which a label is measured: those of which it is known whether they show it."""
-    return subject.rows(most, lambda row: row.holds(label) is not None)
+    return subject.rows(most, lambda row: row.holds(label) is not None, label)
 
 
 def truth_of(rows: Sequence[Row], label: str) -> NDArray[np.bool_]:

@@ -3,14 +3,17 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from evaluation.errors import EvaluationError, ReportError
 from evaluation.trust.agent import agent
+from evaluation.trust.attack import attack
 from evaluation.trust.bench import Bench
 from evaluation.trust.explanation import explanation
 from evaluation.trust.fairness import fairness
@@ -21,14 +24,19 @@ from evaluation.trust.prompting import segmentation
 from evaluation.trust.record import Report, as_text, read_json, write_text
 from evaluation.trust.reliability import reliability
 from evaluation.trust.robustness import robustness
+from evaluation.trust.summary import summary
 
 CODE = "1"
 """Raised by hand when a part measures something else than before, so that kept results are not reused."""
 
 
+TOLD_ONLY = {"title", "figures", "limits", "training"}
+"""What a card tells its readers alone: no figure depends on it."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """One part of a report. ``steps`` is about how often it says that it got on, for the progress bar."""
+    """One part of a report."""
 
     title: str
     measure: Callable[[Bench], Outcome]
@@ -36,7 +44,8 @@ class Part:
 
 PARTS: Mapping[str, Part] = {
     "privacy": Part("Privacy (T1)", privacy),
-    "robustness": Part("Robustness (T2): domain and findings", robustness),
+    "robustness": Part("Robustness (T2): spoilt pictures and other sources", robustness),
+    "attack": Part("Robustness (T2): attacks", attack),
     "segmentation": Part("Robustness (T2): segmentation", segmentation),
     "reliability": Part("Reliability (T3)", reliability),
     "explanation": Part("Explanations (T4)", explanation),
@@ -45,14 +54,27 @@ PARTS: Mapping[str, Part] = {
 }
 """The parts by name, in the order in which they are measured."""
 
+LONGEST = "robustness"
+"""The part that takes longest: it is begun first where several are measured at once."""
+
 Told = Callable[[str, str], None]
 """Is told the part, and what of it goes on."""
 
+Result = tuple[Outcome, float]
+"""What a part came to, and the seconds it took."""
 
-def run(bench: Bench, out: Path, parts: Sequence[str] = tuple(PARTS), told: Told = lambda _part, _step: None) -> Report:
-    """Measure, and write ``report.json`` and ``report.html`` into the folder ``out``.
+
+def run(
+    bench: Bench,
+    out: Path,
+    parts: Sequence[str] = tuple(PARTS),
+    told: Told = lambda _part, _step: None,
+    jobs: int = 1,
+) -> Report:
+    """Measure, and write ``report.json``, ``report.html`` and ``report.md`` into the folder ``out``.
 
     A part that was measured before with the same manifest, models, sizes and seed is taken from ``out/parts``.
+    With ``jobs`` above 1, so many parts are measured at once, each in a process of its own with one thread.
     Raises ``ReportError`` when nothing can be written there. A part that cannot be measured is told as not done.
     """
     unknown = [name for name in parts if name not in PARTS]
@@ -63,26 +85,64 @@ def run(bench: Bench, out: Path, parts: Sequence[str] = tuple(PARTS), told: Told
         kept.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReportError(f"the folder of the report cannot be made ({type(error).__name__})") from None
-    report = Report(_about(bench))
-    for name in PARTS:
-        if name not in parts:
-            continue
-        key = _key(bench, name)
+    wanted = [name for name in PARTS if name in parts]
+    keys = {name: _key(bench, name) for name in wanted}
+    found = {name: _kept(kept / f"{name}.json", keys[name]) for name in wanted}
+    fresh = [name for name in wanted if found[name] is None]
+    for name in wanted:
+        if name not in fresh:
+            told(name, "done")
+    for name, (outcome, seconds) in _measured_all(bench, fresh, told, jobs):
         file = kept / f"{name}.json"
-        found = _kept(file, key)
-        if found is None:
-            begun = time.perf_counter()
-            bench.step = _teller(told, name)
-            told(name, "begins")
-            outcome = _measured(PARTS[name], bench)
-            seconds = round(time.perf_counter() - begun, 1)
-            write_text(file, as_text({"key": key, "seconds": seconds, **outcome.as_json()}))
-            found = Outcome.of_json(read_json(file)), seconds
+        write_text(file, as_text({"key": keys[name], "seconds": seconds, **outcome.as_json()}))
+        found[name] = Outcome.of_json(read_json(file)), seconds
         told(name, "done")
-        report.titles[name], (report.parts[name], report.seconds[name]) = PARTS[name].title, found
+    titles = {name: file.card.title for name, file in bench.cards.items()}
+    report = Report({**_about(bench), "subjects": titles})
+    for name in wanted:
+        report.titles[name], (report.parts[name], report.seconds[name]) = PARTS[name].title, found[name] or _nothing()
     write_text(out / "report.json", as_text(report.as_json()))
     write_text(out / "report.html", page(report))
+    write_text(out / "report.md", summary(report))
     return report
+
+
+def _nothing() -> Result:
+    return Outcome(not_done=["Everything."]), 0.0
+
+
+def _measured_all(bench: Bench, names: Sequence[str], told: Told, jobs: int) -> Iterator[tuple[str, Result]]:
+    """The parts as they are done."""
+    if jobs < 2 or len(names) < 2:
+        for name in names:
+            bench.step = _teller(told, name)
+            told(name, "begins")
+            yield name, _timed(name, bench)
+        return
+    # Nothing of a process that runs threads and networks already is copied into those that measure.
+    alone = replace(bench, step=_silent, _images={}, _decisions={})
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _one_thread) as pool:
+        running = {pool.submit(_timed, name, alone): name for name in sorted(names, key=lambda name: name != LONGEST)}
+        for name in names:
+            told(name, "begins")
+        for one in as_completed(running):
+            yield running[one], one.result()
+
+
+def _silent(_: str) -> None:
+    """Steps are not told from another process."""
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _timed(name: str, bench: Bench) -> Result:
+    begun = time.perf_counter()
+    outcome = _measured(PARTS[name], bench)
+    return outcome, round(time.perf_counter() - begun, 1)
 
 
 def _teller(told: Told, name: str) -> Callable[[str], None]:
@@ -98,7 +158,7 @@ def _measured(part: Part, bench: Bench) -> Outcome:
         return Outcome(not_done=[f"Everything: a package is missing ({error.name})."])
 
 
-def _kept(file: Path, key: str) -> tuple[Outcome, float] | None:
+def _kept(file: Path, key: str) -> Result | None:
     """What is kept of a part, if it was made with the same inputs."""
     try:
         told = read_json(file)
@@ -133,6 +193,6 @@ def _about(bench: Bench) -> dict[str, Any]:
 def _key(bench: Bench, part: str) -> str:
     """A digest of everything a part's figures depend on: code, manifest, images, cards, sizes, seed."""
     images = [(row.number, row.path.stat().st_size, row.path.stat().st_mtime_ns) for row in bench.manifest.rows]
-    cards = [file.card.model_dump(mode="json") for file in bench.cards.values()]
+    cards = [file.card.model_dump(mode="json", exclude=TOLD_ONLY) for file in bench.cards.values()]
     told = json.dumps([CODE, part, _about(bench), images, cards], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()

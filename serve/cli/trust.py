@@ -15,6 +15,8 @@ Examples:
 
   overread audit run --data manifest.csv --out report --quick
 
+  overread audit run --data manifest.csv --out report --jobs 2
+
   overread audit run --data manifest.csv --out report --only fairness --only reliability --images 200
 
 Called again, it goes on where it ended. What a manifest is, and what each part measures: docs/trust.md.
@@ -37,7 +39,7 @@ def run(
         Path, typer.Option("--data", metavar="MANIFEST.csv", exists=True, dir_okay=False, help="Images, one a line.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", file_okay=False, help="For report.json and report.html.")
+        Path, typer.Option("--out", "-o", metavar="FOLDER", file_okay=False, help="For report.json, .html and .md.")
     ],
     quick: Annotated[
         bool, typer.Option("--quick", help="A few rows of each: shows that it works, no figures.")
@@ -48,8 +50,9 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Draws rows, noise and intervals.")] = 0,
     images: Annotated[int | None, typer.Option(min=8, help="At most so many images of a model.")] = None,
     corrupted: Annotated[
-        int | None, typer.Option(min=4, help="At most so many images that are spoilt, a model.")
+        int | None, typer.Option(min=4, help="At most so many images that are spoilt, a domain and a model.")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="Parts that are measured at once, a process each.")] = 1,
 ) -> None:
     """Measure privacy, robustness, reliability, explanations and fairness of every model that has a card."""
     from dataclasses import replace
@@ -72,10 +75,10 @@ def run(
         chosen = settings()
         bench = Bench(read_manifest(data), find_cards(chosen), chosen, sizes, seed, quick)
         with _progress(len(only or PARTS)) as step:
-            report = measured(bench, out, tuple(only or PARTS), step)
+            report = measured(bench, out, tuple(only or PARTS), step, jobs)
         count = sum(1 for _ in report.figures())
         skipped = sum(len(outcome.not_done) for outcome in report.parts.values())
-        told.write(f"{count} figures, {skipped} things not done and said so: report.html and report.json\n")
+        told.write(f"{count} figures, {skipped} things not done and said so: report.html, report.json, report.md\n")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from evaluation.trust.fairness import fairness, holm
 from evaluation.trust.leaks import Planted
 from evaluation.trust.manifest import read_manifest
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
-from evaluation.trust.outlines import dice, largest_part, moved, points_in
+from evaluation.trust.outlines import dice, largest_part, moved, parts_of, points_in
 from evaluation.trust.reliability import aurc, reliability
 from evaluation.trust.robustness import robustness
 
@@ -83,7 +83,6 @@ def test_brightness_harms_a_model_that_looks_at_brightness(
     assert worst.value > 0.2
     assert worst.note.startswith("brightness")
     assert any(curve.title.startswith(NAME) for curve in outcome.curves)
-    assert any("PGD" in said for said in outcome.not_done)
 
 
 def test_figures_without_rows_or_spread_have_no_interval() -> None:
@@ -136,7 +135,14 @@ def test_prompts_are_made_from_masks() -> None:
     assert moved((10, 5, 30, 25), 0.0, (40, 50), draw).box == (10, 5, 30, 25)
     for _ in range(50):
         moved((10, 5, 30, 25), 0.5, (40, 50), draw).checked((40, 50))
-    assert all(part[p.y, p.x] for p in points_in(part, 10, draw).points)
+    (best,) = points_in(part, 1, draw).points
+    ten = points_in(part, 10, draw).points
+    assert len(set(ten)) == 10
+    assert ten[0] == best
+    assert all(part[p.y, p.x] for p in ten)
+    assert [one.sum() for one in parts_of(mask)] == [400]
+    mask[30:36, 2:10] = True
+    assert [one.sum() for one in parts_of(mask)] == [400, 48]
     assert dice(part, part) == 1
     assert dice(part, ~part) == 0
 

@@ -74,6 +74,16 @@ def test_a_run_is_kept_and_taken_up_again(bench: Bench, tmp_path: Path) -> None:
     assert begun[-1] == "fairness"
     text = (out / "report.html").read_text("utf-8")
     assert "quick run" in text
+    assert "A quick run" in (out / "report.md").read_text("utf-8")
+
+
+def test_the_starter_models_report_keeps_its_rules() -> None:
+    folder = Path(__file__).parents[3] / "docs" / "trust"
+    asked = read_rules(folder / "rules.yaml")
+    assert asked.rules
+    told = read_report(folder / "report.json")
+    assert broken(told, asked, folder) == []
+    assert not told.about["quick"]
 
 
 def test_an_unknown_part(bench: Bench, tmp_path: Path) -> None:

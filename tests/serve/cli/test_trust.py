@@ -27,7 +27,7 @@ def manifest(tmp_path: Path) -> Path:
 def test_a_report_is_run_compared_and_gated(overread: Overread, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     only = ("--only", "fairness", "--only", "segmentation")
-    done = overread("audit", "run", "--data", manifest, "--out", out, "--quick", *only)
+    done = overread("audit", "run", "--data", manifest, "--out", out, "--quick", "--jobs", "2", *only)
     assert (done.returncode, done.stderr) == (0, "")
     assert "report.html" in done.stdout
     told = json.loads((out / "report.json").read_text("utf-8"))
