@@ -24,6 +24,12 @@ SOURCE_TEXT = frozenset({"title", "source", "text"})
 """Fields of a passage that are a source's own words."""
 
 
+FIXED_REFUSALS = frozenset({"out_of_scope", "unsafe_request"})
+"""Refusals whose words are data as they stand, in several languages. Nothing of a request is in them, and a detector
+that knows English would take their nouns for names.
+"""
+
+
 class EventStream:
     """Stamps ``run_id``, ``seq`` and ``t_ms`` on events and hands them on.
 
@@ -60,10 +66,11 @@ class EventStream:
 
     def stamp(self, event: E) -> E:
         """The event as it leaves: clean, with its place in the run."""
+        fixed = isinstance(event, RefusalEvent) and event.reason in FIXED_REFUSALS
         texts = {
             name: self._scrub(value)
             for name in FREE_TEXT & type(event).model_fields.keys()
-            if isinstance(value := getattr(event, name), str | dict) and not _is_code(event, name)
+            if isinstance(value := getattr(event, name), str | dict) and not fixed and not _is_code(event, name)
         }
         if isinstance(event, PassageEvent):
             texts |= {name: self._match(getattr(event, name)) for name in SOURCE_TEXT}

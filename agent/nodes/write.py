@@ -17,7 +17,7 @@ from agent.engines.pictures import pictures_for
 from agent.engines.rewording import Rewording
 from agent.engines.starts import ClaimStarts
 from agent.errors import EngineError
-from agent.events import Emit
+from agent.events import FIXED_REFUSALS, Emit
 from agent.evidence import Evidence, ask_message, gather, of_this_image
 from agent.examples import examples_for
 from agent.nodes.screen import LEFT_OUT
@@ -59,7 +59,8 @@ async def write(state: ThreadState, runtime: "Runtime[Run]") -> ThreadState:
         emit(event_of(late))
         refused.append(late)
     for entry in refused:
-        answer.say(run.gate(evidence).scrub(explanation(entry)))
+        said = explanation(entry)
+        answer.say(said if entry.reason in FIXED_REFUSALS else run.gate(evidence).scrub(said))
     if late is None and not state["refused_question"] and not evidence.empty:
         answer.paragraph()
         server_may = bool(run.settings.llm_base_url and state["asked"] and run.engine != "failed")
@@ -125,11 +126,16 @@ def too_little(evidence: Evidence, refuse_below: float) -> Refused | None:
         return refuse(
             "low_confidence",
             study_id=image.study_id,
-            why=reason or "a probability that lies clear of the limits at which the tool decides",
+            why=what_is_not_known(reason) or "a probability that lies clear of the limits at which the tool decides",
             next_step=composer.what_would_help(evidence.findings)
             or "Ask for a second image of the patient, or for a reader's opinion.",
         )
     return None
+
+
+def what_is_not_known(reason: str | None) -> str | None:
+    """The reason, but what is not known of the patient alone where that is why each tool could not decide."""
+    return reason.split(",")[0] if reason and "is not known" in reason else reason
 
 
 async def _write(

@@ -121,6 +121,17 @@ async def test_what_nothing_answers_is_refused(assistant: Assistant) -> None:
     assert refusal.reason in {"no_evidence", "out_of_scope"}
 
 
+async def test_another_language_is_declined_in_its_own_words(assistant: Assistant) -> None:
+    events = await ask(assistant, "Ist der Knochen gebrochen, und was bedeutet das?")
+    (refusal,) = [event for event in events if isinstance(event, RefusalEvent)]
+    assert refusal.reason == "out_of_scope"
+    assert "[" not in f"{refusal.message}{refusal.next_step}"
+    done = events[-1]
+    assert isinstance(done, DoneEvent)
+    assert done.answer.startswith("Ich ")
+    assert "[" not in done.answer
+
+
 async def test_a_follow_up_that_no_source_answers_is_refused(assistant: Assistant) -> None:
     await ask(assistant, "What is this?", SAMPLES / "retina.jpg", thread="unanswered")
     events = await ask(assistant, "What is the capital of France?", thread="unanswered")

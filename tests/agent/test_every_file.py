@@ -36,6 +36,11 @@ def header_values(path: Path) -> Iterator[str]:
             yield from (part for part in value.split("^") if len(part) >= 4 and keyword.endswith("Name"))
 
 
+def stands_in(value: str, text: str) -> bool:
+    """Whether a value is in a text, and not only by chance within a random id or a checksum."""
+    return re.search(rf"(?<![0-9a-z]){re.escape(value)}(?![0-9a-z])", text) is not None
+
+
 async def test_every_dicom_file_ends_well_and_keeps_its_header_in(assistant: Assistant, shared_data: Path) -> None:
     files = sorted((shared_data / "dicom").glob("*.dcm"))
     assert len(files) > 20
@@ -43,7 +48,7 @@ async def test_every_dicom_file_ends_well_and_keeps_its_header_in(assistant: Ass
     for path in files:
         events = await ask(assistant, path)
         written = "\n".join(event.model_dump_json() for event in events).lower()
-        leaked = [value for value in header_values(path) if value.lower() in written]
+        leaked = [value for value in header_values(path) if stands_in(value.lower(), written)]
         assert not leaked, path.name
         if isinstance(events[-1], ErrorEvent):
             assert events[-1].code == "unreadable_input"

@@ -27,6 +27,7 @@ class Opening {
     this.key = key;
     this.base = `/page/${key}`;
     this.listed = "";
+    this.revision = 0;
     this.items.clear();
     this.putAway = 0;
     this.waiting = false;
@@ -195,6 +196,9 @@ class Opening {
   }
 
   show(told) {
+    // Answers may come in another order than they were asked for in; an older list must not replace a newer.
+    if (told.revision < this.revision) return;
+    this.revision = told.revision;
     const listed = JSON.stringify(told.studies);
     const waiting = told.studies.some((card) => card.waiting);
     if (this.waiting && !waiting) this.say("");

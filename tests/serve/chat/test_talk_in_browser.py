@@ -75,7 +75,7 @@ def test_an_answer_can_be_followed_checked_taken_away_and_asked_on(
     assert "built-in composer, no language model" in page.inner_text("#engine")
     # How a sentence stands is said, not only coloured.
     assert turn.locator(".sentence-supported .sr").first.text_content() == " (supported by its evidence)"
-    assert turn.locator(".sentence-not_checkable .verdict").first.text_content() == "~"
+    assert turn.locator(".sentence-supported .verdict").first.text_content() == "✓"
     # A chip of what was seen shows it; one of a source opens it at the quoted sentence.
     turn.locator(".answer .chip[data-ref=D1]").first.click()
     shown = page.evaluate("window.shown")
