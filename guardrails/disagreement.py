@@ -12,21 +12,28 @@ _ALIKE = 0.4
 
 
 def disagreeing(passages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The ids of passages, given as id and text, of which a sentence of one says otherwise than one of the other."""
-    said = [(id_, split_sentences(text)) for id_, text in passages]
+    """The ids of passages, given as id and text, of which a sentence of one says otherwise than one of the other.
+
+    Otherwise is another number of the same unit, another side or severity, or present against absent. What is only put
+    in other words, and what one recommends and the other does not, is not seen to differ.
+    """
+    said = [(id_, [(text, _words(text)) for text in split_sentences(passage)]) for id_, passage in passages]
     return [
-        (a, b) for (a, ours), (b, theirs) in combinations(said, 2) if any(differ(x, y) for x in ours for y in theirs)
+        (a, b)
+        for (a, ours), (b, theirs) in combinations(said, 2)
+        if any(_alike(x, y) and _differ(one, other) for one, x in ours for other, y in theirs)
     ]
 
 
-def differ(one: str, other: str) -> tuple[str, ...]:
-    """The checks by which two sentences on the same thing say otherwise: polarity, side, severity or number.
+def _words(sentence: str) -> set[str]:
+    return set(content_stems(sentence)) - {"no", "not"}
 
-    ``()`` where they agree, or are on something else. What is only put in other words, and what one recommends
-    and the other does not, is not seen to differ.
-    """
-    ours, theirs = (set(content_stems(text)) - {"no", "not"} for text in (one, other))
-    if len(ours & theirs) < _ALIKE * max(1, len(ours | theirs)):
-        return ()
-    back = says_otherwise(other, [one])
-    return tuple(name for name in says_otherwise(one, [other]) if name in back)
+
+def _alike(one: set[str], other: set[str]) -> bool:
+    """Whether two sentences, given by their content words, are on the same thing."""
+    return len(one & other) >= _ALIKE * max(1, len(one | other))
+
+
+def _differ(one: str, other: str) -> bool:
+    """Whether a check fails whichever of two sentences is held against the other."""
+    return bool(set(says_otherwise(one, [other])) & set(says_otherwise(other, [one])))

@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from agent.request import Request
 from overread.events import DoneEvent, ErrorEvent, Event
+from overread.settings import Settings
+from serve.api.failures import add_failures
+from serve.chat.conversations import listing
+from serve.chat.cookie import Visitors
+from serve.chat.history import Sessions
+from serve.chat.page import ChatPage
+from serve.chat.routes import page_routes
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
@@ -161,3 +169,17 @@ def open_page(browser: Any, chat_server: ChatServer) -> Iterator[Callable[..., A
     for context in contexts:
         context.close()
     assert strangers == []
+
+
+@pytest.fixture
+def page_app(tmp_path: Path) -> FastAPI:
+    """The page's routes without its fields; ``state.page`` is what they work with, and is opened by whoever asks."""
+    settings = Settings(state=tmp_path / "state", cache=tmp_path / "cache")
+    (tmp_path / "chat").mkdir()
+    app = FastAPI()
+    app.state.page = ChatPage(settings, Sessions(tmp_path / "chat", settings))
+    app.include_router(listing)
+    app.include_router(page_routes())
+    add_failures(app)
+    app.add_middleware(Visitors)
+    return app

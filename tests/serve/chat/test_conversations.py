@@ -10,31 +10,19 @@ import pytest
 from fastapi import FastAPI
 
 from overread.events import Event
-from overread.settings import Settings
-from serve.api.failures import add_failures
 from serve.chat.conversations import listing
-from serve.chat.cookie import COOKIE, Visitors
-from serve.chat.history import Sessions
-from serve.chat.page import ChatPage
+from serve.chat.cookie import COOKIE
 from serve.chat.routes import page_routes
 
 ORIGIN = {"Origin": "http://testserver"}
 
 
 @pytest.fixture
-async def app(tmp_path: Path, assistant: Any) -> AsyncIterator[FastAPI]:
-    settings = Settings(state=tmp_path / "state", cache=tmp_path / "cache")
-    (tmp_path / "chat").mkdir()
-    page = ChatPage(settings, Sessions(tmp_path / "chat", settings))
-    page.redact = lambda text: text.replace("Doe", "[NAME]")  # type: ignore[method-assign]
-    app = FastAPI()
-    app.state.page = page
-    app.include_router(listing)
-    app.include_router(page_routes())
-    add_failures(app)
-    app.add_middleware(Visitors)
+async def app(page_app: FastAPI, assistant: Any) -> AsyncIterator[FastAPI]:
+    page = page_app.state.page
+    page.redact = lambda text: text.replace("Doe", "[NAME]")
     async with page.opened(assistant):
-        yield app
+        yield page_app
 
 
 def visitor(app: FastAPI, **headers: str) -> httpx.AsyncClient:

@@ -19,14 +19,7 @@ from agent.opening import OpenedStudy, open_study
 from agent.run import Shown
 from overread.events import ToolResultEvent
 from overread.records import Artifact, Finding, Measurement, Region
-from overread.settings import Settings
-from serve.api.failures import add_failures
-from serve.chat.conversations import listing
-from serve.chat.cookie import Visitors
-from serve.chat.history import Sessions
-from serve.chat.page import ChatPage
 from serve.chat.planes import nifti_of
-from serve.chat.routes import page_routes
 from serve.chat.session import Session, Turn
 from tools.contract import Picture
 
@@ -55,18 +48,10 @@ def volume(path: Path) -> Path:
 
 
 @pytest.fixture
-async def app(tmp_path: Path) -> AsyncIterator[FastAPI]:
-    settings = Settings(state=tmp_path / "state", cache=tmp_path / "cache")
-    (tmp_path / "chat").mkdir()
-    page = ChatPage(settings, Sessions(tmp_path / "chat", settings))
-    app = FastAPI()
-    app.state.page = page
-    app.include_router(listing)
-    app.include_router(page_routes())
-    add_failures(app)
-    app.add_middleware(Visitors)
-    async with Assistant(settings) as assistant, page.opened(assistant):
-        yield app
+async def app(page_app: FastAPI) -> AsyncIterator[FastAPI]:
+    page = page_app.state.page
+    async with Assistant(page.settings) as assistant, page.opened(assistant):
+        yield page_app
 
 
 def visitor(app: FastAPI) -> httpx.AsyncClient:
