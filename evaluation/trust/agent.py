@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.assistant import Assistant
 from agent.parts import Parts
 from evaluation.trust.asking import FEW, QUESTION, SUBJECT, Answer, asked, must_answer
+from evaluation.trust.backbone import against_the_engine
 from evaluation.trust.bench import Bench
 from evaluation.trust.chips import chips
 from evaluation.trust.gain import gains, taken_away
@@ -58,13 +59,8 @@ async def _all(bench: Bench, settings: Settings) -> Outcome:
     outcome.figures += _process(bench, rows, answers)
     outcome.figures += await gains(bench, settings, rows, answers)
     outcome.figures += await taken_away(bench, settings, rows, answers, outcome)
-    if settings.llm_base_url is None:
-        outcome.not_done.append(
-            "The assistant beside its language model alone, and agreement over that model's seeds: no server is set "
-            "(OVERREAD_LLM_BASE_URL), so the built-in composer wrote, which knows nothing but the evidence and draws "
-            "nothing."
-        )
-    else:
+    outcome.figures += await against_the_engine(bench, settings, rows, answers, outcome)
+    if settings.llm_base_url is not None:
         outcome.figures += await _by_composer(bench, settings, rows, answers)
     return outcome
 
@@ -163,5 +159,5 @@ async def _by_composer(
         share_of(f"{who}: decided something, and all of it right",
                  sum(one.right(row) is True for row, one in zip(rows, some, strict=True)), len(rows), SUBJECT, "higher",
                  unshown)
-        for who, some in (("with its language model", answers), ("by the composer alone", plain))
+        for who, some in (("written by its language model", answers), ("written by the composer", plain))
     ]  # fmt: skip

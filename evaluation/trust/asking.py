@@ -29,9 +29,9 @@ FEW = "A few images of a few kinds; what they show of the parts is in the other 
 class PartsWithout(Parts):
     """The parts of an assistant with some of the tools taken away."""
 
-    def __init__(self, settings: Settings, cards: Mapping[str, CardFile], without: str) -> None:
+    def __init__(self, settings: Settings, cards: Mapping[str, CardFile], *without: str) -> None:
         super().__init__(settings)
-        self._registry = ToolRegistry({name: file for name, file in cards.items() if name != without})
+        self._registry = ToolRegistry({name: file for name, file in cards.items() if name not in without})
 
     def registry(self) -> ToolRegistry:
         """The tools that are left."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from agent.assistant import Assistant
 from evaluation.trust.asking import FEW, SUBJECT, Answer, PartsWithout, asked
+from evaluation.trust.backbone import score
 from evaluation.trust.bench import Bench
 from evaluation.trust.manifest import Row
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
@@ -31,7 +32,7 @@ async def gains(bench: Bench, settings: Settings, rows: Sequence[Row], answers: 
                 others.append(await asked(assistant, row))
                 bench.step(f"without {tool.name}")
         both = [(row, one, other) for (row, one), other in zip(pairs, others, strict=True)]
-        right = np.array([_score(one, row) - _score(other, row) for row, one, other in both])
+        right = np.array([score(one.right(row)) - score(other.right(row)) for row, one, other in both])
         refused = np.array([float(other.refused) - one.refused for _, one, other in both])
         words = sum(other.text != one.text for _, one, other in both)
         who = [row.patient for row, _ in pairs]
@@ -59,11 +60,6 @@ def _verdict(gained: Measured) -> str:
     if gained.interval is not None and gained.interval[0] <= 0 <= gained.interval[1]:
         return "may be chance"
     return "it helps" if gained.value > 0 else "it harms"
-
-
-def _score(answer: Answer, row: Row) -> float:
-    right = answer.right(row)
-    return 0.0 if right is None else 1.0 if right else -1.0
 
 
 async def taken_away(
