@@ -41,7 +41,7 @@ def commands(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[M
     for name, words in runs.items():
         bench.step(f"overread {name}")
         done = subprocess.run(
-            [sys.executable, "-m", "serve.cli", *map(str, words)], env=_environment(bench, place), timeout=LIMIT_S,
+            [sys.executable, "-m", "serve.cli", *map(str, words)], env=environment(bench, place), timeout=LIMIT_S,
             capture_output=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         figures.append(
@@ -62,7 +62,8 @@ def _bad(place: Path, planted: Planted) -> Path:
     return path
 
 
-def _environment(bench: Bench, place: Path) -> dict[str, str]:
+def environment(bench: Bench, place: Path) -> dict[str, str]:
+    """The variables of a process whose state and temporary files lie in ``place``, with the bench's models."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OVERREAD_")}
     own = {"OVERREAD_STATE": str(place / "state"), "OVERREAD_CACHE": str(bench.settings.cache),
            "TMPDIR": str(place / "tmp")}  # fmt: skip

@@ -1,10 +1,13 @@
-"""Planted identity through what answers over a network: the API, MCP, A2A and the chat page, of one real server."""
+"""Planted identity through what other programs speak with: the API, MCP, A2A and the chat page, of one real server, and
+MCP on stdio, of another.
+"""
 
 import asyncio
 import contextlib
 import io
 import json
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.trust.bench import Bench
+from evaluation.trust.commands import environment
 from evaluation.trust.leaks import Planted, leaked
-from evaluation.trust.outcome import Measured, Outcome
+from evaluation.trust.outcome import Measured
+from evaluation.trust.page_leaks import page_said
 from overread.settings import Settings
 
 START_S = 120.0
@@ -27,11 +32,12 @@ BOX = [40, 40, 200, 200]
 @contextmanager
 def logged() -> Iterator[io.StringIO]:
     """All that is logged meanwhile, as our servers write it: whole messages of ours, of others that they spoke."""
-    from serve.api.logs import OURS, JsonLines
+    from serve.api.logs import OURS, JsonLines, worth_writing
 
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
+    handler.addFilter(worth_writing)
     root, ours = logging.getLogger(), [logging.getLogger(name) for name in sorted(OURS)]
     before, silenced = [(one, one.level) for one in (root, *ours)], root.manager.disable
     logging.disable(logging.NOTSET)
@@ -73,7 +79,7 @@ def served(settings: Settings, folder: Path) -> Iterator[str]:
         thread.join(START_S)
 
 
-def interfaces(bench: Bench, planted: Planted, file: Path, folder: Path, outcome: Outcome) -> list[Measured]:
+def interfaces(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[Measured]:
     """Every interface of one server: what it answers, logs, and keeps on disk until and after deletion."""
     import httpx
 
@@ -95,14 +101,11 @@ def interfaces(bench: Bench, planted: Planted, file: Path, folder: Path, outcome
         heard = asyncio.run(_a2a(url, planted, file.name, file.read_bytes()))
         said |= {f"A2A, {name}": text for name, text in heard.items()}
         bench.step("the chat page")
-        said |= {f"chat page, {name}": text for name, text in _page(client, planted).items()}
+        told = page_said(client, planted, file) | _open(client, planted)
+        said |= {f"chat page, {name}": text for name, text in told.items()}
         kept = planted.found_under(folder / "api", but=[folder / "api" / "studies"])
         deleted = client.delete(f"/v1/studies/{study}")
         after = planted.found_under(folder / "api") | planted.found_under(private)
-    outcome.not_done.append(
-        "The chat page's own events (an upload, a question in the page): its endpoints take no programs. What was "
-        "looked at is what it answers to anybody, and the disk; tests in a browser look at the page itself."
-    )
     note = f"a deletion that was answered with {deleted.status_code}"
     return [
         *(leaked(name, planted, planted.found_in(text)) for name, text in said.items()),
@@ -202,28 +205,34 @@ async def _mcp_http(url: str, planted: Planted, study: str) -> dict[str, str]:
         return await _called(client, planted, f"study:{study}")
 
 
-def mcp_in_memory(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[Measured]:
-    """The server as it runs on stdio, which takes paths, by the SDK's client in the same process."""
-    own = bench.settings.model_copy(update={"state": folder / "mcp"})
-    private = folder / "mcp-private"
-    private.mkdir()
+def mcp_on_stdio(bench: Bench, planted: Planted, file: Path, folder: Path) -> list[Measured]:
+    """``overread mcp`` as a process that takes paths, by the SDK's client: results, and the bytes on its two pipes."""
+    place = folder / "mcp"
+    for name in ("state", "tmp"):
+        (place / name).mkdir(parents=True)
+    wire, errors = place / "wire", place / "errors"
 
     async def run() -> dict[str, str]:
         from mcp import Client
+        from mcp.client.stdio import StdioServerParameters, stdio_client
 
-        from serve.api.service import Service
-        from serve.mcp.server import build_server
+        # All that the server writes is copied on its way to the client.
+        command = [sys.executable, "-m", "serve.cli", "mcp"]
+        parameters = StdioServerParameters(command="sh", args=["-c", '"$@" | tee "$WIRE"', "sh", *command],
+                                           env=environment(bench, place) | {"WIRE": str(wire)})  # fmt: skip
+        with errors.open("w") as heard:
+            # A first start on a busy machine takes longer than a client waits that asks for the newest protocol.
+            async with Client(stdio_client(parameters, heard), mode="legacy") as client:
+                return await _called(client, planted, str(file))
 
-        service = Service.of(own, private)
-        async with service.assistant, Client(build_server(service, on_stdio=True)) as client:
-            return await _called(client, planted, str(file))
-
-    with logged() as log:
-        said = asyncio.run(run())
+    said = asyncio.run(run())
+    sent = wire.read_bytes()
     return [
-        *(leaked(f"MCP with a path, {name}", planted, planted.found_in(text)) for name, text in said.items()),
-        leaked("MCP with a path, logs", planted, planted.found_in(log.getvalue())),
-        leaked("MCP with a path, on disk", planted, planted.found_under(folder / "mcp") | planted.found_under(private)),
+        *(leaked(f"MCP on stdio, {name}", planted, planted.found_in(text)) for name, text in said.items()),
+        leaked("MCP on stdio, all bytes that the server sent", planted, planted.found_in(sent), f"{len(sent):,} bytes"),
+        leaked("MCP on stdio, what it wrote to standard error", planted, planted.found_in(errors.read_bytes())),
+        leaked("MCP on stdio, the state folder", planted, planted.found_under(place / "state")),
+        leaked("MCP on stdio, temporary files left behind", planted, planted.found_under(place / "tmp")),
     ]
 
 
@@ -259,7 +268,7 @@ async def _a2a(url: str, planted: Planted, name: str, data: bytes) -> dict[str, 
     return said
 
 
-def _page(client: Any, planted: Planted) -> dict[str, str]:
+def _open(client: Any, planted: Planted) -> dict[str, str]:
     """What the page answers to anybody who asks, after others have used the server."""
     get: Callable[[str], str] = lambda path: client.get(path).text  # noqa: E731
     paths = ("/", "/config", "/gradio_api/info")

@@ -17,7 +17,7 @@ from evaluation.guardrails_bench import measure as measure_text
 from evaluation.identity_texts import Marked
 from evaluation.trust.bench import Bench
 from evaluation.trust.commands import commands
-from evaluation.trust.interfaces import interfaces, logged, mcp_in_memory
+from evaluation.trust.interfaces import interfaces, logged, mcp_on_stdio
 from evaluation.trust.leaks import Planted, leaked
 from evaluation.trust.manifest import drawn
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
@@ -49,9 +49,9 @@ def privacy(bench: Bench) -> Outcome:
                      "search", None, "That it finds a value written in another way, such as a picture of it.")
         )  # fmt: skip
         outcome.figures += _through_the_agent(bench, planted, file, folder)
-        outcome.figures += interfaces(bench, planted, file, folder, outcome)
+        outcome.figures += interfaces(bench, planted, file, folder)
         bench.step("MCP")
-        outcome.figures += mcp_in_memory(bench, planted, file, folder)
+        outcome.figures += mcp_on_stdio(bench, planted, file, folder)
         outcome.figures += commands(bench, planted, file, folder)
         bench.step("cases")
         outcome.figures += _deleted_case(bench, folder, outcome)

@@ -46,10 +46,16 @@ class JsonLines(logging.Formatter):
         return json.dumps(told)
 
 
+def worth_writing(record: logging.LogRecord) -> bool:
+    """Whether a record is ours, or of ``WARNING`` and above: some packages set a lower level for themselves."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OURS
+
+
 def log_as_json() -> None:
     """Send every log record to stderr as a JSON line: ours from ``INFO`` on, those of others from ``WARNING``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(worth_writing)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -66,7 +66,9 @@ def turn_pieces(turn: Turn, box: str = "current", address: str = "", earlier: Se
 def _question(name: str, turn: Turn) -> Piece:
     count = f' <span class="with">{turn.images} image{"s" if turn.images > 1 else ""}</span>' if turn.images else ""
     again = ' <span class="with">asked again</span>' if turn.again else ""
-    said = f'<h2 id="{name}-q" class="question">{escape(turn.question)}{count}{again}</h2>'
+    # What was typed is not sent back, not even to who typed it, before identity is out of it.
+    asked = escape(turn.question) if turn.checked else "Looking for names in your question…"
+    said = f'<h2 id="{name}-q" class="question">{asked}{count}{again}</h2>'
     return Piece(f"{name}-q", f"{name}-head", said)
 
 

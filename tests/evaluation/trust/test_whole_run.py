@@ -54,7 +54,17 @@ def test_planted_identity_comes_out_of_no_interface(parts: dict[str, Any]) -> No
     leaks = figures(parts["privacy"], "planted values that came out")
     assert {one["name"]: one["note"] for one in leaks if one["value"]} == {}
     told = " ".join(one["name"] for one in leaks)
-    for interface in ("agent", "API", "MCP over HTTP", "MCP with a path", "A2A", "chat page", "overread ask", "redact"):
+    for interface in (
+        "agent",
+        "API",
+        "MCP over HTTP",
+        "MCP on stdio, tool ask",
+        "bytes that the server sent",
+        "A2A",
+        "chat page",
+        "overread ask",
+        "redact",
+    ):
         assert interface in told
     assert all("200" in one["note"] for one in leaks if "deleted" in one["name"])
     assert all("exit code 0" in one["note"] for one in leaks if one["name"].endswith("stdout and stderr"))

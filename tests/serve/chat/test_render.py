@@ -42,7 +42,17 @@ def page(events: list[Event], state: str = "done", question: str = "Is there a p
 
 
 def pieces(events: list[Event], state: str = "done", question: str = "Is there a pneumonia?") -> list[Piece]:
-    return turn_pieces(Turn(number=1, question=question, images=1, events=events, state=state))  # type: ignore[arg-type]
+    turn = Turn(number=1, question=question, images=1, events=events, state=state, checked=True)  # type: ignore[arg-type]
+    return turn_pieces(turn)
+
+
+def test_what_was_typed_is_shown_when_identity_is_out_of_it() -> None:
+    turn = Turn(number=1, question="Has Jane Doe a pneumonia?", images=1)
+    before = "".join(piece.html for piece in turn_pieces(turn))
+    assert "Doe" not in before
+    assert "Looking for names in your question" in before
+    turn.question, turn.checked = "Has [NAME] a pneumonia?", True
+    assert "Has [NAME] a pneumonia?" in "".join(piece.html for piece in turn_pieces(turn))
 
 
 def answer_html(events: list[Event]) -> str:
