@@ -27,12 +27,12 @@ def ece(correct: NDArray[np.bool_], probability: Floats, weight: Floats | None =
     """Expected calibration error over bins of equal count (Naeini et al., 2015; adaptive bins)."""
     weight = np.ones(len(probability)) if weight is None else weight
     order = np.argsort(probability, kind="stable")
-    gap = 0.0
-    for part in np.array_split(order, min(bins, len(order))):
-        mass = weight[part].sum()
-        if mass > 0:
-            gap += abs((weight[part] * (probability[part] - correct[part])).sum())
-    return float(gap / weight.sum())
+    off = (weight * (probability - correct))[order]
+    bins = min(bins, len(order))
+    number = np.arange(bins)
+    # Where np.array_split would cut; the figure is drawn again thousands of times.
+    starts = number * (len(order) // bins) + np.minimum(number, len(order) % bins)
+    return float(np.abs(np.add.reduceat(off, starts)).sum() / weight.sum())
 
 
 def balanced(truth: NDArray[np.bool_]) -> Floats:

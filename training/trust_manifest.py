@@ -112,10 +112,13 @@ def rows(root: Path, per_set: int) -> Iterator[dict[str, str]]:
 
 
 def read_masks(root: Path) -> dict[Path, tuple[Path, str]]:
-    """The mask of each image that has one, and what it is of."""
+    """The mask of each image that has one, and what it is of. A drawn outline, such as a fetal head's, is no mask."""
+    lines_alone = {one.set for one in mask_sets().values() if one.shape == "outline"}
     with (root / "images.csv").open(newline="", encoding="utf-8") as lines:
         return {
-            root / row["file"]: (root / row["mask"], row["mask_of"]) for row in csv.DictReader(lines) if row["mask"]
+            root / row["file"]: (root / row["mask"], row["mask_of"])
+            for row in csv.DictReader(lines)
+            if row["mask"] and row["domain"] not in lines_alone
         }
 
 

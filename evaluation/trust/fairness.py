@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.measure import Floats, bootstrap, ece
-from evaluation.trust.bench import Bench, Subject
+from evaluation.trust.bench import Bench, Subject, chosen_of
 from evaluation.trust.manifest import Row, mask_of
-from evaluation.trust.outcome import ROUNDS, Better, Measured, Outcome, drawn_again
+from evaluation.trust.outcome import ROUNDS, Better, Measured, Outcome, drawn_again, share_of
 from evaluation.trust.outlines import answered, dice, outlined, prompted_rows, targets, unprompted_rows
-from evaluation.trust.reliability import area, known_rows, truth_of
+from evaluation.trust.reliability import LIES_HIGH, area, known_rows, prevalence, truth_of, weights_at
 from tools.calibration import decide
 from tools.segmentation.prompts import Prompt
 
@@ -44,6 +44,7 @@ class Said:
     decided: Bools
     called_absent: Bools
     threshold: float
+    prevalence: float | None
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,19 @@ def _underdiagnosis(said: Said, r: NDArray[np.intp]) -> float:
     return float(ill.mean()) if len(ill) else float("nan")
 
 
+def _ece(said: Said, r: NDArray[np.intp]) -> float:
+    return ece(said.truth[r], said.p[r], weights_at(said.prevalence, said.truth[r]))
+
+
 MEASURES = (
     Measure("AUROC", "higher", lambda s, r: area(s.truth[r], s.p[r]), True, "One threshold may still be unfair."),
     Measure(f"sensitivity at specificity {SPECIFICITY:g} of all", "higher", _sensitivity, True,
             "The threshold is that of all groups together, taken from the same rows."),
     Measure("underdiagnosis: ill, but decided absent", "lower", _underdiagnosis, True,
             "A model that decides nothing has none; see the share decided."),
-    Measure("ECE", "lower", lambda s, r: ece(s.truth[r], s.p[r]), False,
-            "It is larger in small groups by chance alone, and goes by the group's own prevalence."),
+    Measure("ECE", "lower", _ece, True,
+            "At the card's prevalence, where it has one, in every group; larger in small groups by chance alone. "
+            f"{LIES_HIGH}"),
     Measure("decided", None, lambda s, r: float(s.decided[r].mean()), False,
             "Declining hides a gap among those answered; read it with the figures above."),
 )  # fmt: skip
@@ -106,6 +112,8 @@ def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Out
         return
     said = _said(subject, label, rows, p[~np.isnan(p)])
     groups = groupings(bench, rows)
+    if not groups:
+        outcome.not_done.append(f"{name}, {label}: the manifest knows no two groups of these {len(rows)} images.")
     few: list[str] = []
     gaps: list[Measured] = []
     planned = [(by, m) for by in groups for m in MEASURES]
@@ -124,10 +132,16 @@ def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Out
             bench.step(f"{name}, {by}")
     outcome.figures += holm(gaps)
     if few:
-        small = list(dict.fromkeys(few))
-        single = [one for one in small if " and " not in one]
-        both = f"; and {len(small) - len(single)} groups of two columns" if len(small) > len(single) else ""
-        outcome.not_done.append(f"{name}, {label}: too few to say: {', '.join(single)}{both}.")
+        outcome.not_done.append(f"{name}, {label}: too few to say: {_named(few)}.")
+
+
+def _named(few: Sequence[str]) -> str:
+    """The groups that are too small: by name, those of two columns by their number."""
+    small = list(dict.fromkeys(few))
+    told = [one for one in small if " and " not in one]
+    if both := len(small) - len(told):
+        told.append(f"{both} groups of two columns" if both > 1 else "a group of two columns")
+    return ", ".join(told)
 
 
 def _within(measure: Measure, said: Said, at: NDArray[np.intp]) -> Statistic:
@@ -146,6 +160,7 @@ def _said(subject: Subject, label: str, rows: Sequence[Row], p: Floats) -> Said:
         np.array([one != "indeterminate" for one in decisions]),
         np.array([one == "absent" for one in decisions]),
         np.nextafter(threshold, 2.0),
+        prevalence(subject, label),
     )
 
 
@@ -191,7 +206,11 @@ def _gap(
 ) -> Measured:  # fmt: skip
     values = {name: statistic(at) for name, at in groups.items()}
     high, low = max(values, key=lambda k: values[k]), min(values, key=lambda k: values[k])
-    gap = values[high] - values[low]
+    gap, n = values[high] - values[low], int(sum(map(len, groups.values())))
+    towards: Better | None = "lower" if better else None
+    if gap == 0:
+        return Measured(f"worst gap, {told}", 0.0, n, note=f"{values[high]:.3f} in every group; p = 1.0000",
+                        subject=subject, better=towards, unshown=OTHERS)  # fmt: skip
     both = np.concatenate([groups[high], groups[low]])
     first = np.concatenate([np.ones(len(groups[high]), bool), np.zeros(len(groups[low]), bool)])
 
@@ -203,11 +222,11 @@ def _gap(
     chance = _by_chance(bench, groups, statistic, rows, gap, 60 if bench.quick else ROUNDS)
     worst = low if better == "higher" else high
     return Measured(
-        f"worst gap, {told}", round(gap, 4), int(sum(map(len, groups.values()))),
+        f"worst gap, {told}", round(gap, 4), n,
         interval if all(map(np.isfinite, interval)) else None,
         note=f"{high} {values[high]:.3f}, {low} {values[low]:.3f}; "
              + (f"worst for {worst}; " if better else "") + f"p = {chance:.4f}",
-        subject=subject, better="lower" if better else None, unshown=f"{OTHERS} {SMALL}",
+        subject=subject, better=towards, unshown=f"{OTHERS} {SMALL}",
     )  # fmt: skip
 
 
@@ -289,7 +308,7 @@ def _dice(bench: Bench, name: str, rows: Sequence[Row], values: Floats, note: st
             )
     outcome.figures += holm(gaps)
     if few:
-        outcome.not_done.append(f"{name}, Dice: too few to say: {', '.join(few)}.")
+        outcome.not_done.append(f"{name}, Dice: too few to say: {_named(few)}.")
     if not groups:
         outcome.not_done.append(f"{name}, Dice by group: no masks of two groups.")
 
@@ -297,15 +316,30 @@ def _dice(bench: Bench, name: str, rows: Sequence[Row], values: Floats, note: st
 def _refusals(bench: Bench, outcome: Outcome) -> None:
     """Refused by the domain identifier, by group: refusal must not hide a gap."""
     name = bench.identifier.card.name
-    rows = [row for one in bench.per_domain(bench.sizes.images // 4, name).values() for row in one.rows if row.groups]
+    told_of = [row for row in bench.manifest.rows if row.domain is not None and set(row.groups) - {"source"}]
+    chosen = [chosen_of([row for row in told_of if row.domain == label], name, bench.sizes.images, bench.seed)
+              for label in dict.fromkeys(row.domain for row in told_of)]  # fmt: skip
+    rows = [row for one in chosen for row in one.rows]
     if not rows:
         return
+    taught = sum(one.taught for one in chosen)
+    note = f"{taught} of these images taught the model: too good" if taught else ""
     refused = np.array([not one.accepted for one in bench.decisions(rows)], dtype=np.float64)
-    gaps = []
-    for by, groups in groupings(bench, rows).items():
-        told = usable(bench, groups, None)
-        if len(told) > 1 and by != "source" and " and " not in by:
+    groups = {by: of for by, of in groupings(bench, rows).items() if by != "source" and " and " not in by}
+    gaps, few = [], []
+    for by, of in groups.items():
+        told = usable(bench, of, None)
+        few += [f"{by} {group} (n {len(at)})" for group, at in of.items() if group not in told]
+        for group, at in told.items():
+            outcome.figures.append(
+                share_of(f"refused, {by} {group}", int(refused[at].sum()), len(at), name, "lower",
+                         "Why: a group may have the worse pictures.", note)
+            )  # fmt: skip
+        if len(told) > 1:
+            level = 1 - 0.05 / len(groups)
             gaps.append(
-                _gap(bench, name, f"refused, {by}", told, lambda r: float(refused[r].mean()), rows, "lower", 0.99)
+                _gap(bench, name, f"refused, {by}", told, lambda r: float(refused[r].mean()), rows, "lower", level)
             )
     outcome.figures += holm(gaps)
+    if few:
+        outcome.not_done.append(f"{name}, refused: too few to say: {_named(few)}.")

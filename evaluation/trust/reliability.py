@@ -19,6 +19,7 @@ SPLITS = 40
 FEWEST = 10
 """Rows with a label, and rows without, under which a label gets no figure."""
 
+LIES_HIGH = "Rows drawn again add chance of their own, so its interval lies somewhat too high."
 ONE_SET = "It says nothing of other hospitals, machines or times: the rows are those of the manifest."
 
 
@@ -74,7 +75,7 @@ def _of_subject(bench: Bench, subject: Subject, outcome: Outcome) -> None:
             continue
         who = [row.patient for row in rows]
         outcome.figures += _figures(subject, label, p, truth, who, chosen.note)
-        bins[label] = _bins(p, truth, _weights(subject, label, truth))
+        bins[label] = _bins(p, truth, weights_at(prevalence(subject, label), truth))
         risks[label] = _risk_curve(p, truth)
         fresh = _fresh_certificates(bench, subject, label, p, truth, who)
         outcome.figures += fresh
@@ -86,15 +87,16 @@ def _of_subject(bench: Bench, subject: Subject, outcome: Outcome) -> None:
                                     "error among them", risks, None))  # fmt: skip
 
 
-def _prevalence(subject: Subject, label: str) -> float | None:
+def prevalence(subject: Subject, label: str) -> float | None:
+    """The prevalence of which the card's calibration of a label speaks, where it names one."""
     said = subject.card.calibration.get("prevalence")
     said = said.get(label) if isinstance(said, dict) else said
     return float(said) if isinstance(said, int | float) and 0 < said < 1 else None
 
 
-def _weights(subject: Subject, label: str, truth: NDArray[np.bool_]) -> Floats:
-    """Weights that give the rows the prevalence that the card's calibration speaks of."""
-    wanted, share = _prevalence(subject, label), float(truth.mean())
+def weights_at(wanted: float | None, truth: NDArray[np.bool_]) -> Floats:
+    """Weights that give rows the prevalence ``wanted``: that of which a card's calibration speaks."""
+    share = float(truth.mean())
     if wanted is None or share in (0.0, 1.0):
         return np.ones(len(truth))
     return np.where(truth, wanted / share, (1 - wanted) / (1 - share))
@@ -104,8 +106,8 @@ def _figures(
     subject: Subject, label: str, p: Floats, truth: NDArray[np.bool_], who: Sequence[str], note: str
 ) -> list[Measured]:
     name = subject.card.name
-    weight = _weights(subject, label, truth)
-    wanted = _prevalence(subject, label)
+    wanted = prevalence(subject, label)
+    weight = weights_at(wanted, truth)
     at = f"at the card's prevalence of {wanted:g}" if wanted else "at the manifest's prevalence"
     bins = 10
     correct = (p >= 0.5) == truth
@@ -118,7 +120,7 @@ def _figures(
         drawn_again(f"AUROC, {label}", lambda r: area(truth[r], p[r]), who, name, "higher",
                     f"Which threshold to use, and how it does elsewhere. {ONE_SET}", note),
         drawn_again(f"ECE, {label}", lambda r: ece(truth[r], p[r], weight[r], bins), who, name, "lower",
-                    "It is pushed up by few rows, and it hides errors that cancel out within a bin.", noted),
+                    f"It is pushed up by few rows, and hides errors that cancel out within a bin. {LIES_HIGH}", noted),
         drawn_again(f"Brier score, {label}", lambda r: float((weight[r] * (p[r] - truth[r]) ** 2).sum() /
                     weight[r].sum()), who, name, "lower", "It mixes calibration and sharpness.", noted),
         drawn_again(f"AURC, {label}", lambda r: aurc(sure[r], correct[r]), who, name, "lower",

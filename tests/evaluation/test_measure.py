@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
@@ -56,3 +57,12 @@ def test_a_draw_without_a_number_is_left_out() -> None:
     low, high = bootstrap(lambda rows: float("nan") if rows.sum() % 2 else 1.0, ["a", "b", "c"], rounds=50)
     assert (low, high) == (1, 1)
     assert all(np.isnan(bootstrap(lambda _: float("nan"), ["a", "b"], rounds=5)))
+
+
+@given(st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_ece_is_that_of_bins_cut_as_numpy_cuts_them(n: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    p, truth, weight = draw.random(n), draw.random(n) < 0.4, draw.random(n) + 0.1
+    bins = np.array_split(np.argsort(p, kind="stable"), min(10, n))
+    expected = sum(abs((weight[part] * (p[part] - truth[part])).sum()) for part in bins) / weight.sum()
+    assert ece(truth, p, weight) == pytest.approx(expected)

@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import binary_auroc, binary_f1_score
 from evaluation.trust.bench import Bench
 from evaluation.trust.fairness import MEASURES, Said, fairness, groupings
 from evaluation.trust.outlines import dice
-from evaluation.trust.reliability import _weights, area, known_rows, reliability, truth_of
+from evaluation.trust.reliability import area, known_rows, prevalence, reliability, truth_of, weights_at
 
 Columns = tuple[list[bool], list[float]]
 
@@ -55,7 +55,7 @@ def test_figures_by_group_are_those_of_fairlearn(bench: Bench) -> None:
         assert told[f"AUROC, melanoma, site {group}"] == pytest.approx(value, abs=1e-4)
     assert told["worst gap, AUROC, melanoma, site"] == pytest.approx(area_of.difference(), abs=1e-4)
     threshold = float(np.nextafter(np.quantile(p[~truth], 0.9, method="higher"), 2.0))
-    said = Said(p, truth, np.ones(len(p), bool), np.zeros(len(p), bool), threshold)
+    said = Said(p, truth, np.ones(len(p), bool), np.zeros(len(p), bool), threshold, None)
     caught = MetricFrame(metrics=recall_score, y_true=truth, y_pred=p >= threshold, sensitive_features=sex)
     (measure,) = [one for one in MEASURES if one.name.startswith("sensitivity")]
     for group, at in groupings(full, rows)["sex"].items():
@@ -66,6 +66,6 @@ def test_the_brier_score_is_that_of_scikit_learn(bench: Bench) -> None:
     (subject,) = bench.subjects
     rows = known_rows(subject, "melanoma", bench.sizes.images).rows
     p, truth = subject.chances(rows)[:, 0], truth_of(rows, "melanoma")
-    weight = _weights(subject, "melanoma", truth)
+    weight = weights_at(prevalence(subject, "melanoma"), truth)
     (ours,) = [one.value for one in reliability(bench).figures if one.name == "Brier score, melanoma"]
     assert ours == pytest.approx(brier_score_loss(truth, p, sample_weight=weight), abs=1e-4)
