@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from evaluation.trust.reliability import reliability
 from evaluation.trust.robustness import robustness
 from evaluation.trust.summary import summary
 
-CODE = "1"
+CODE = "2"
 """Raised by hand when a part measures something else than before, so that kept results are not reused."""
 
 
@@ -137,6 +139,15 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+    # A run that is killed takes its processes with it, which would otherwise measure to the end of their part.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _timed(name: str, bench: Bench) -> Result:
