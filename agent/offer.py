@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from agent.state import SeenImage
 from overread.cards import ModelCard
-from overread.domains import covers
+from overread.domains import covered
 from overread.records import Box
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Offer:
 
 
 def _names(card: ModelCard, image: SeenImage) -> bool:
-    return any(covers(named, image.domain or "") for named in card.domains)
+    return covered(card.domains, image.domain or "")
 
 
 def _function_name(tool: str) -> str:

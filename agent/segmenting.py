@@ -15,7 +15,7 @@ from agent.parts import Parts
 from agent.refusals import refuse
 from agent.state import Refused
 from overread.cards import ModelCard, find_cards
-from overread.domains import covers, with_article, words_for
+from overread.domains import covered, with_article, words_for
 from overread.records import Alternative, Box, Measurement, ModelRef
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _refusal(decision: "DomainDecision", study: "Study", card: ModelCard) -> Ref
     why = None
     if not decision.accepted or decision.label is None:
         why = (decision.reason or "it is of no kind I know").strip().rstrip(".")
-    elif card.domains and not any(covers(named, decision.label) for named in card.domains):
+    elif card.domains and not covered(card.domains, decision.label):
         why = f"the model {card.name} is not for {with_article(words_for(decision.label))}"
     return None if why is None else refuse("out_of_domain", study_id=study.study_id, why=why)
 

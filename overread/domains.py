@@ -3,6 +3,7 @@
 A label is ``modality`` or ``modality/part``. Add a domain by adding an entry, not code.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
@@ -78,3 +79,8 @@ def covers(named: str, label: str) -> bool:
     which only the modality is known.
     """
     return named == label or label.startswith(named + "/")
+
+
+def covered(named: Iterable[str], label: str) -> bool:
+    """Whether any of the domains that a card names covers the domain ``label``; see ``covers``."""
+    return any(covers(one, label) for one in named)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from overread.cards import ModelCard
-from overread.domains import covers, words_for
+from overread.domains import covered, words_for
 from overread.records import Finding
 from tools.contract import ToolImage, ToolOutput
 from tools.errors import ToolError
@@ -12,7 +12,7 @@ from tools.errors import ToolError
 def check_domains(card: ModelCard, images: Sequence[ToolImage]) -> None:
     """Raise ``ToolError`` for an image of a domain the card does not name."""
     for image in images:
-        if not any(covers(named, image.domain) for named in card.domains):
+        if not covered(card.domains, image.domain):
             raise ToolError(f"{card.name} may not run on a {words_for(image.domain)}; its card does not name it")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from overread.cards import ModelCard
-from overread.domains import covers
+from overread.domains import covered
 
 Floats = NDArray[np.float32]
 
@@ -67,7 +67,7 @@ def concepts_for(card: ModelCard, domain: str, known: Sequence[Concept] | None =
             found.append(Concept(label=label.name, domains=(domain,), present=label.prompts, absent=normal))
             continue
         for concept in concepts() if known is None else known:
-            if concept.label == label.name and any(covers(named, domain) for named in concept.domains):
+            if concept.label == label.name and covered(concept.domains, domain):
                 found.append(concept)
                 break
     return found

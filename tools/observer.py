@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from overread.cards import CardFile, Label, ModelCard
 from overread.catalogue import check_address, is_loopback
-from overread.domains import covers
+from overread.domains import covered
 from overread.errors import CardError, CatalogueError
 from overread.records import Finding
 from tools.admission import check_domains
@@ -98,7 +98,7 @@ class Observer:
 
     def _calibrated(self, domain: str) -> list[tuple[Label, LogisticCalibration]]:
         """The labels whose calibration was fitted on images of this domain."""
-        if not any(covers(named, domain) for named in self.card.calibration.get("domains", ())):
+        if not covered(self.card.calibration.get("domains", ()), domain):
             return []
         found = [(label, self._calibrations[label.name]) for label in self.card.labels]
         return [(label, calibration) for label, calibration in found if calibration is not None]

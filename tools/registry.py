@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from overread.cards import CardFile
-from overread.domains import covers
+from overread.domains import covered
 from overread.errors import CardError
 from tools.cases.similar import ARCHITECTURE as CASE_INDEX
 from tools.cases.similar import SimilarCases
@@ -65,7 +65,7 @@ class ToolRegistry:
 
     def tools_for(self, domain: str) -> list[Tool]:
         """The tools whose cards name this domain, in the order of the cards."""
-        return [tool for tool in self._tools.values() if any(covers(named, domain) for named in tool.card.domains)]
+        return [tool for tool in self._tools.values() if covered(tool.card.domains, domain)]
 
     def all(self) -> list[Tool]:
         """Every tool, in the order of the cards."""

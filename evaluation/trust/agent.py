@@ -60,8 +60,6 @@ async def _all(bench: Bench, settings: Settings) -> Outcome:
     outcome.figures += await gains(bench, settings, rows, answers)
     outcome.figures += await taken_away(bench, settings, rows, answers, outcome)
     outcome.figures += await against_the_engine(bench, settings, rows, answers, outcome)
-    if settings.llm_base_url is not None:
-        outcome.figures += await _by_composer(bench, settings, rows, answers)
     return outcome
 
 
@@ -141,23 +139,4 @@ def _process(bench: Bench, rows: Sequence[Row], answers: Sequence[Answer]) -> li
         share_of(f"answers that cite {name}", hits, sum(name in answer.tools for answer in answers), SUBJECT, None,
                  "Being cited is not being useful; a tool that is never cited told nothing in these answers.")
         for name, hits in sorted(cited.items())
-    ]  # fmt: skip
-
-
-async def _by_composer(
-    bench: Bench, settings: Settings, rows: Sequence[Row], answers: Sequence[Answer]
-) -> list[Measured]:
-    """The same images by the composer alone: what the language model adds to the tools, or takes from them."""
-    own = settings.model_copy(update={"llm_base_url": None})
-    plain = []
-    async with Assistant(own, Parts(own)) as assistant:
-        for row in rows:
-            plain.append(await asked(assistant, row))
-            bench.step("asking the composer")
-    unshown = f"Whether it reads better, which is what a language model is for. {FEW}"
-    return [
-        share_of(f"{who}: decided something, and all of it right",
-                 sum(one.right(row) is True for row, one in zip(rows, some, strict=True)), len(rows), SUBJECT, "higher",
-                 unshown)
-        for who, some in (("written by its language model", answers), ("written by the composer", plain))
     ]  # fmt: skip

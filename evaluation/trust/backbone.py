@@ -1,8 +1,9 @@
 """The whole assistant against the engine that writes for it, alone: the same questions with no tool, no source and no
 check of what is said. What remains of the answers is the engine's own; the rest is what the assistant adds.
 
-A language model is asked directly, in a conversation of one message. The composer knows nothing but evidence, so it is
-asked through an assistant whose tools are all taken away.
+A language model is asked directly, in a conversation of one message; what it adds to the tools is seen beside the same
+assistant without it. The composer knows nothing but evidence, so it is asked through an assistant whose tools are all
+taken away.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from evaluation.trust.manifest import Row
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
 from guardrails.findings import polarity
 from guardrails.sentences import split_sentences
-from overread.domains import covers
+from overread.domains import covered
 from overread.settings import Settings
 
 READ = "What a model says in its own words is read by rules, which miss some of it."
@@ -43,33 +44,38 @@ async def against_the_engine(
     bench: Bench, settings: Settings, rows: Sequence[Row], answers: Sequence[Answer], outcome: Outcome
 ) -> list[Measured]:
     """For each question: right answers of the whole less those of its engine; what either says wrongly."""
+    others: dict[str, Sequence[Told]] = {}
     if settings.llm_base_url is None:
-        alone = [Told(not one.refused, one.right(row))
-                 for row, one in zip(rows, await _without_tools(bench, settings, rows), strict=True)]  # fmt: skip
         engine = "the composer alone"
+        others[engine] = await _asked_all(bench, rows, PartsWithout(settings, bench.cards, *bench.cards))
         outcome.not_done.append(
             "The assistant beside a language model alone, and agreement over that model's seeds: no server is set "
             "(OVERREAD_LLM_BASE_URL), so the built-in composer wrote, which knows nothing but the evidence and draws "
             "nothing."
         )
     else:
+        engine = "the language model alone"
         try:
-            alone = await _language_model(bench, settings, rows)
+            others[engine] = await _language_model(bench, settings, rows)
         except EngineError as error:
             outcome.not_done.append(f"The assistant beside its language model alone: {error}.")
             return []
-        engine = "the language model alone"
         seen = "with the masked picture" if settings.llm_images else "with no picture, since OVERREAD_LLM_IMAGES is 0"
         outcome.done.append(f"The language model alone was asked {seen}, with no evidence and no instructions.")
+        plain = Parts(settings.model_copy(update={"llm_base_url": None}))
+        others["the composer with the tools"] = await _asked_all(bench, rows, plain)
     whole = [Told(not one.refused, one.right(row)) for row, one in zip(rows, answers, strict=True)]
-    gained = np.array([score(one.right) - score(other.right) for one, other in zip(whole, alone, strict=True)])
     who = [row.patient for row in rows]
-    return [
-        drawn_again(f"whole assistant less {engine}: right answers", lambda r: float(gained[r].mean()), who,
-                    SUBJECT, "higher", f"Right is 1, wrong -1, undecided or refused 0. {READ} {FEW}"),
-        *(figure for name, some in (("the whole assistant", whole), (engine, alone))
-          for figure in _shares(name, some)),
-    ]  # fmt: skip
+    figures = []
+    for name, told in others.items():
+        gained = np.array([score(one.right) - score(other.right) for one, other in zip(whole, told, strict=True)])
+        figures.append(
+            drawn_again(f"whole assistant less {name}: right answers", lambda r, x=gained: float(x[r].mean()), who,  # type: ignore[misc]
+                        SUBJECT, "higher", f"Right is 1, wrong -1, undecided or refused 0. {READ} {FEW}")
+        )  # fmt: skip
+    for name, told in {"the whole assistant": whole, **others}.items():
+        figures += _shares(name, told)
+    return figures
 
 
 def score(right: bool | None) -> float:
@@ -89,13 +95,15 @@ def _shares(name: str, told: Sequence[Told]) -> list[Measured]:
     ]  # fmt: skip
 
 
-async def _without_tools(bench: Bench, settings: Settings, rows: Sequence[Row]) -> list[Answer]:
-    answers = []
-    async with Assistant(settings, PartsWithout(settings, bench.cards, *bench.cards)) as assistant:
+async def _asked_all(bench: Bench, rows: Sequence[Row], parts: Parts) -> list[Told]:
+    """What an assistant of these parts says of every row."""
+    told = []
+    async with Assistant(parts.settings, parts) as assistant:
         for row in rows:
-            answers.append(await asked(assistant, row))
-            bench.step("asking with no tool")
-    return answers
+            answer = await asked(assistant, row)
+            told.append(Told(not answer.refused, answer.right(row)))
+            bench.step("asking with other parts")
+    return told
 
 
 async def _language_model(bench: Bench, settings: Settings, rows: Sequence[Row]) -> list[Told]:
@@ -132,7 +140,7 @@ async def _said(model: BaseChatModel, settings: Settings, parts: Parts, row: Row
 def labels_for(bench: Bench, row: Row) -> list[str]:
     """The labels of the classifiers that look at a row's kind."""
     domain = row.domain or ""
-    asked_of = [one for one in bench.subjects if any(covers(named, domain) for named in one.card.domains)]
+    asked_of = [one for one in bench.subjects if covered(one.card.domains, domain)]
     return list(dict.fromkeys(label for subject in asked_of for label in subject.labels))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluation.errors import ManifestError
 from evaluation.trust.manifest import Manifest, Row, drawn
 from overread.cards import CardFile, ModelCard
-from overread.domains import covers
+from overread.domains import covered
 from overread.errors import OverreadError
 from overread.settings import Settings
 from tools.contract import Tool, ToolImage, ToolOutput
@@ -90,7 +90,7 @@ class Subject:
             row
             for row in self._bench.manifest.rows
             if row.domain is not None
-            and any(covers(named, row.domain) for named in self.card.domains)
+            and covered(self.card.domains, row.domain)
             and self.card.population.misfit(row.context) is None
         )
 
@@ -140,8 +140,7 @@ class Bench:
         return tuple(
             Subject(tool, self)
             for tool in ToolRegistry(self.cards).all()
-            if tool.card.task == "classification"
-            and any(covers(named, label) for named in tool.card.domains for label in here)
+            if tool.card.task == "classification" and any(covered(tool.card.domains, label) for label in here)
         )
 
     @cached_property

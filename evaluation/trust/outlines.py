@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.trust.bench import Bench, Chosen, Pixels, changed, chosen_of
 from evaluation.trust.manifest import Row, mask_of
-from overread.domains import covers
+from overread.domains import covered
 from tools.contract import Tool
 from tools.segmentation.predictor import Segmenter, box_round
 from tools.segmentation.prompts import Point, Prompt
@@ -77,7 +77,7 @@ def prompted_rows(bench: Bench, segmenter: Segmenter, most: int) -> list[Chosen]
     """For each domain, at most ``most`` rows with a mask that a promptable network may be asked of."""
     card, out = segmenter.card, []
     for label in dict.fromkeys(row.domain for row in bench.manifest.rows if row.domain is not None):
-        if not card.domains or any(covers(named, label) for named in card.domains):
+        if not card.domains or covered(card.domains, label):
             rows = [row for row in bench.manifest.of_domain(label) if row.mask is not None]
             if rows:
                 out.append(chosen_of(rows, card.name, most, bench.seed))
@@ -93,7 +93,7 @@ def unprompted_rows(bench: Bench, tool: Tool, most: int) -> Chosen:
         if row.mask is not None
         and row.mask_of in labels
         and row.domain is not None
-        and any(covers(named, row.domain) for named in tool.card.domains)
+        and covered(tool.card.domains, row.domain)
     ]
     return chosen_of(rows, tool.card.name, most, bench.seed)
 

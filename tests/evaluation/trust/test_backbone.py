@@ -1,13 +1,14 @@
 """The assistant against the engine that writes for it: a language model over HTTP that says what a test has planted."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from evaluation.trust.asking import Answer
 from evaluation.trust.backbone import against_the_engine, labels_for, right_in_words
 from evaluation.trust.bench import Bench
 from evaluation.trust.manifest import Row
@@ -24,13 +25,21 @@ def rows(bench: Bench) -> list[Row]:
     return [*ill[:3], well[0]]
 
 
-def measured(bench: Bench, rows: Sequence[Row], url: str | None, **chosen: object) -> tuple[Outcome, Any]:
-    outcome = Outcome()
-    settings = bench.settings.model_copy(update={"llm_base_url": url, **chosen})
-    silent: list[Any] = [_Refused()] * len(rows)
-    outcome.figures = asyncio.run(against_the_engine(bench, settings, rows, silent, outcome))
-    named: Mapping[str, Measured] = {one.name: one for one in outcome.figures}
-    return outcome, named
+Measure = Callable[..., tuple[Outcome, Mapping[str, Measured]]]
+
+
+@pytest.fixture
+def measure(bench: Bench, tmp_path: Path) -> Measure:
+    """``against_the_engine`` with the engine at a URL, in a state folder of its own."""
+
+    def measured(rows: Sequence[Row], url: str | None, **chosen: object) -> tuple[Outcome, Mapping[str, Measured]]:
+        own = {"state": tmp_path / "own", "llm_base_url": url, **chosen}
+        outcome, silent = Outcome(), [cast(Answer, _Refused())] * len(rows)
+        told = against_the_engine(bench, bench.settings.model_copy(update=own), rows, silent, outcome)
+        outcome.figures = asyncio.run(told)
+        return outcome, {one.name: one for one in outcome.figures}
+
+    return measured
 
 
 class _Refused:
@@ -51,33 +60,37 @@ def test_what_a_model_says_in_its_own_words_is_held_against_the_manifest(rows: l
     assert right_in_words("", LABELS, ill) is None
 
 
-def test_an_engine_that_always_says_melanoma(bench: Bench, rows: list[Row], llm_server: Any) -> None:
+def test_an_engine_that_always_says_melanoma(measure: Measure, rows: list[Row], llm_server: Any) -> None:
     llm_server.script = ["This image ", "shows a melanoma."]
-    outcome, told = measured(bench, rows, llm_server.url("good"))
+    outcome, told = measure(rows, llm_server.url("good"))
     assert told["the language model alone: decided something, and all of it right"].value == 0.75
     assert told["the language model alone: decided something wrongly"].value == 0.25
     assert told["whole assistant less the language model alone: right answers"].value == -0.5
+    # Beside it stands what the same tools come to without its words.
+    assert told["the composer with the tools: not refused"].n == 4
+    assert "whole assistant less the composer with the tools: right answers" in told
     # Each is a conversation of its own, with the question alone: no tool, no evidence, no picture unless it sees.
     assert all([one["role"] for one in request["messages"]] == ["user"] for request in llm_server.requests)
     assert "image_url" not in str(llm_server.requests)
     assert any("no picture" in said for said in outcome.done)
 
 
-def test_a_model_that_sees_is_shown_the_picture(bench: Bench, rows: list[Row], llm_server: Any) -> None:
+def test_a_model_that_sees_is_shown_the_picture(measure: Measure, rows: list[Row], llm_server: Any) -> None:
     llm_server.script = ["No melanoma."]
-    measured(bench, rows[:1], llm_server.url("good"), llm_images=1)
+    measure(rows[:1], llm_server.url("good"), llm_images=1)
     assert "data:image/png;base64," in str(llm_server.requests[-1]["messages"])
 
 
-def test_an_engine_that_answers_nothing_is_said_and_not_counted(bench: Bench, rows: list[Row], llm_server: Any) -> None:
-    outcome, told = measured(bench, rows, llm_server.url("fails"))
+def test_an_engine_that_answers_nothing_is_said_and_not_counted(
+    measure: Measure, rows: list[Row], llm_server: Any
+) -> None:
+    outcome, told = measure(rows, llm_server.url("fails"))
     assert told == {}
     assert any("answered 500" in said for said in outcome.not_done)
 
 
-def test_the_composer_decides_nothing_without_tools(bench: Bench, rows: list[Row], tmp_path: Path) -> None:
-    own = replace(bench, settings=bench.settings.model_copy(update={"state": tmp_path / "own"}))
-    outcome, told = measured(own, rows[:1], None)
+def test_the_composer_decides_nothing_without_tools(measure: Measure, rows: list[Row]) -> None:
+    outcome, told = measure(rows[:1], None)
     assert told["the composer alone: decided something, and all of it right"].value == 0
     assert told["the composer alone: decided something wrongly"].value == 0
     assert any("no server is set" in said for said in outcome.not_done)

@@ -10,7 +10,8 @@ from sklearn.metrics import brier_score_loss, recall_score, roc_auc_score
 from torchmetrics.functional.classification import binary_auroc, binary_f1_score
 
 from evaluation.trust.bench import Bench
-from evaluation.trust.fairness import MEASURES, Said, fairness, groupings
+from evaluation.trust.fairness import MEASURES, Said, fairness
+from evaluation.trust.groups import groupings
 from evaluation.trust.outlines import dice
 from evaluation.trust.reliability import area, known_rows, prevalence, reliability, truth_of, weights_at
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from evaluation.trust.bench import Bench
 from evaluation.trust.explanation import taken
-from evaluation.trust.fairness import fairness, holm
+from evaluation.trust.fairness import fairness
+from evaluation.trust.groups import holm
 from evaluation.trust.leaks import Planted
 from evaluation.trust.manifest import read_manifest
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
