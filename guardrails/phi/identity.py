@@ -228,11 +228,22 @@ _titles = _word_list("titles")
 _clinical = _word_list("clinical_words")
 _english = _word_list("english_words")
 _facility_words = _word_list("facility_words")
+_nobody_words = _word_list("nobody_words")
 
 
 @lru_cache(maxsize=1)
 def _common() -> frozenset[str]:
     return _clinical() | _english()
+
+
+def is_nobody(word: str) -> bool:
+    """Whether a word, in lower case, is the name of no person and of no place."""
+    return word in _nobody_words()
+
+
+def is_clinical(word: str) -> bool:
+    """Whether a word, in lower case, is one that medicine uses."""
+    return word in _clinical()
 
 
 def is_common(word: str) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.phi.folding import Folded, fold
+from guardrails.phi.identity import is_clinical
 from guardrails.phi.spans import Span, merge
 from guardrails.phi.tags import TAGS, not_identity, word_shapes
 from overread.cards import STARTER, CardFile, read_card
@@ -38,6 +39,9 @@ NEAR = 4
 REACH = 2
 ENOUGH = 0.4
 """How likely a word must be identity when its neighbour surely is."""
+OTHER_HALF = 0.05
+"""The same for a word with a capital beside one word of a name, with or without a comma between: the other half of
+the name, as in "Kowalski, June". The network, which knows no order of names, doubts such words for the comma's sake."""
 KEPT = 512
 _STRETCH = re.compile(r"\S+")
 _PART_OF = re.compile(
@@ -122,7 +126,8 @@ class NameTagger:
         tags: list[int] = []
         for left, begin, end, right in _windows([len(word) for word in pieces]):
             judged = self._judged(words[left:right], pieces[left:right])[begin - left : end - left]
-            tags += _with_neighbours([_decided(row, self._least) for row in judged], judged)
+            decided = [_decided(row, self._least) for row in judged]
+            tags += _with_other_half(_with_neighbours(decided, judged), judged, words[begin:end])
         return tags
 
     def _judged(self, words: list[Word], pieces: list[list[int]]) -> Floats:
@@ -168,6 +173,29 @@ def _with_neighbours(tags: list[int], judged: Floats) -> list[int]:
             if not out[n] and beside and likely[n]:
                 out[n] = beside
     return out
+
+
+def _with_other_half(tags: list[int], judged: Floats, words: list[Word]) -> list[int]:
+    """The tags, with names of one word made whole: "Kowalski, June", "June Petrova"."""
+    name, out = TAGS.index("name"), list(tags)
+    likely = 1 - judged[:, 0] >= OTHER_HALF
+    lone = [n for n, tag in enumerate(tags) if tag == name and words[n].text != ","]
+    for n in lone:
+        for step in (-1, 1):
+            other = n + step
+            if 0 <= other < len(words) and words[other].text == ",":
+                other += step
+            if {n - 1, n + 1, other, 2 * n - other} & set(lone):
+                continue
+            if 0 <= other < len(words) and not tags[other] and likely[other] and _may_be_a_name(words[other].text):
+                for k in range(n + step, other + step, step):
+                    out[k] = name
+    return out
+
+
+def _may_be_a_name(word: str) -> bool:
+    """Whether a word may be half of a name. English words such as "Brown" may; those of medicine may not."""
+    return len(word) > 1 and word.isalpha() and word[0].isupper() and not is_clinical(word.lower())
 
 
 def _windows(sizes: list[int]) -> Iterator[tuple[int, int, int, int]]:

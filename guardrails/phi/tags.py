@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails.phi.identity import is_common, is_generic
+from guardrails.phi.identity import is_common, is_generic, is_nobody
 
 TAGS = ("none", "name", "place", "facility")
 """What a word can be. The place in this tuple is the network's output."""
@@ -51,7 +51,7 @@ def not_identity(words: Sequence[str], tag: str) -> bool:
     spelt = [word for word in words if any(char.isalpha() for char in word)]
     if not spelt or max(len(word) for word in spelt) == 1:
         return True  # Bare numbers, and initials with nothing beside them ("e.g."), are the patterns' work.
-    if len(words) == 1 and words[0] in _VIEWS:
+    if (len(words) == 1 and words[0] in _VIEWS) or all(is_nobody(word.lower()) for word in spelt):
         return True
     if tag == "facility" and spelt[-1].lower() in _SOCIETIES:
         return True

@@ -36,6 +36,11 @@ DETECTOR = TextDetector(tagged=True)
         ("She was transferred from Ballaghaderreen General Hospital last night.", ["Ballaghaderreen"]),
         ("He lives in Wapakoneta with his brother Kwesi.", ["Wapakoneta", "Kwesi"]),
         ("Reported by Hovhannes Harutyunyan, checked by S. Watanuki.", ["Hovhannes Harutyunyan", "Watanuki"]),
+        # Surname first, and halves of names that are also words: the comma and the month must not hide the rest.
+        ("Report on Fitzgerald, June, 27274818, 18/12/1970, seen at Zabrze.", ["Fitzgerald", "June"]),
+        ("Report on Kowalski, June, 71470472, DOB 24.01.1960.", ["Kowalski", "June"]),
+        ("Report on June PETROVA, 93244305, 1979-03-09, seen at Dept of Radiology, Zabrze.", ["June", "PETROVA"]),
+        ("Report on Brown, CHIDI, 66564133, DOB 09.12.1981.", ["Brown", "CHIDI"]),
     ],
 )
 def test_names_that_no_list_knows_are_found_in_unseen_sentences(text: str, names: list[str]) -> None:
@@ -60,12 +65,19 @@ CLINICAL = [
     "Research use; not a medical device.",
     "The image is a chest radiograph in PA view, 40 slices, modality CR [D1].",
     "Technique This is a mammogram in LLO view, one frame [D1].",
+    "Drusen, 83 % [F13].",
+    "Attention is drawn to labral fraying, which should be confirmed by a radiologist [F3].",
+    "Placenta praevia is thought to be absent [F6].",
 ]
 
 
 @pytest.mark.parametrize("text", CLINICAL)
 def test_clinical_words_stay(text: str) -> None:
     assert redact(text, None, DETECTOR).text == text
+
+
+def test_a_word_of_medicine_beside_a_name_is_not_its_other_half() -> None:
+    assert redact("Effusion, Smith reported, is small.", None, DETECTOR).text == "Effusion, [NAME] reported, is small."
 
 
 def test_a_bare_number_is_left_to_the_patterns() -> None:
