@@ -5,11 +5,9 @@ The lists by kind of image are data: ``prompts/report_items.yaml``.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
-
-import yaml
 
 from agent.state import SeenFinding, SeenImage
+from overread.packaged import packaged_yaml
 from overread.records import Record
 
 
@@ -56,7 +54,5 @@ def _items(domain: str | None) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _lists() -> dict[str, list[str]]:
-    lists: dict[str, list[str]] = yaml.safe_load(
-        files("agent").joinpath("prompts/report_items.yaml").read_text("utf-8")
-    )
+    lists: dict[str, list[str]] = packaged_yaml("agent", "prompts/report_items.yaml")
     return lists

@@ -6,11 +6,9 @@ data, in ``prompts/question.yaml``.
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from overread.records import AgeBand, Box, Context, Record
 
 
@@ -32,7 +30,7 @@ class Asked(Record):
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(files("agent").joinpath("prompts/question.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("agent", "prompts/question.yaml")
     return data
 
 

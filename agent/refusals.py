@@ -1,14 +1,12 @@
 """The words of the agent's refusals, which are data in ``prompts/refusals.yaml``."""
 
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-import yaml
 
 from agent.state import Refused
 from overread.domains import domains
 from overread.events import RefusalEvent
+from overread.packaged import packaged_yaml
 from overread.records import RefusalReason
 
 if TYPE_CHECKING:
@@ -17,9 +15,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=1)
 def _texts() -> dict[str, dict[str, str]]:
-    texts: dict[str, dict[str, str]] = yaml.safe_load(
-        files("agent").joinpath("prompts/refusals.yaml").read_text("utf-8")
-    )
+    texts: dict[str, dict[str, str]] = packaged_yaml("agent", "prompts/refusals.yaml")
     return texts
 
 

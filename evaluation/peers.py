@@ -15,11 +15,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from evaluation.figure import Figure, as_lines, at_most, share
 from evaluation.identity_texts import Marked, read_asq
@@ -28,6 +25,7 @@ from guardrails.ledger import Ledger
 from guardrails.phi.identity import Identity
 from guardrails.phi.spans import Span, merge
 from guardrails.phi.text import TextDetector
+from overread.packaged import packaged_text, packaged_yaml
 from overread.settings import settings
 
 MARKER = "[REMOVED]"
@@ -119,7 +117,7 @@ def by_gate(stream: Stream) -> Passed:
 
 def by_peer(peer: Peer, some: Sequence[Stream]) -> list[Passed]:
     """What a peer lets out of each stream. Its environment must be there."""
-    script = files("evaluation").joinpath("data/peers", peer.script).read_text(encoding="utf-8")
+    script = packaged_text("evaluation", f"data/peers/{peer.script}")
     copy = peer.folder / peer.script
     copy.write_text(script, encoding="utf-8")
     lines = "".join(json.dumps({"tokens": one.tokens, "values": one.values}) + "\n" for one in some)
@@ -183,7 +181,7 @@ def contender_figures(title: str, some: Sequence[Stream], passed: Sequence[Passe
 
 def read_peers() -> list[Peer]:
     """The peers of ``data/peers/peers.yaml``."""
-    read: dict[str, Any] = yaml.safe_load(files("evaluation").joinpath("data/peers/peers.yaml").read_text("utf-8"))
+    read: dict[str, Any] = packaged_yaml("evaluation", "data/peers/peers.yaml")
     return [Peer(**{**entry, "arguments": tuple(entry["arguments"])}) for entry in read["peers"]]
 
 

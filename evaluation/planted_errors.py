@@ -14,14 +14,12 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Literal
-
-import yaml
 
 from evaluation.planted_scenes import Scene, fill, make_scene, slots_of
 from guardrails.claims import check_claim
 from guardrails.ledger import Ledger
+from overread.packaged import packaged_yaml
 from overread.records import Claim
 
 Half = Literal["developing", "reporting"]
@@ -53,7 +51,7 @@ class Row:
 def rows_of(half: Half, seed: int = 20240) -> Iterator[Row]:
     """The rows of a half, the same for the same seed."""
     for name in FILES[half]:
-        data = yaml.safe_load(files("evaluation").joinpath(f"data/planted/{name}.yaml").read_text("utf-8"))
+        data = packaged_yaml("evaluation", f"data/planted/{name}.yaml")
         rng = random.Random(f"{name} {seed}")  # noqa: S311
         false, true = _pools(data)
         for kind, pool in false.items():

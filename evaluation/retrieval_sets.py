@@ -13,12 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from retrieval.sources.bounds import parse_xml
 
 Part = Literal["developing", "reporting"]
@@ -243,5 +241,5 @@ def _plain(name: str) -> str:
 
 @lru_cache(maxsize=4)
 def _data(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(files("evaluation").joinpath(f"data/{name}").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = packaged_yaml("evaluation", f"data/{name}")
     return loaded

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +19,7 @@ from guardrails.findings import content_stems
 from guardrails.rules import rule
 from guardrails.sentences import split_sentences
 from overread.encoder import sentence_encoder
+from overread.packaged import packaged_text
 
 FEATURES = (
     "words", "words_best", "pairs", "pieces", "soft", "soft_best", "weakest", "uncovered", "cosine", "cosine_two",
@@ -131,7 +131,7 @@ def _negated(text: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, Any]:
-    read = json.loads(files("guardrails").joinpath("data/entailment.json").read_text(encoding="utf-8"))
+    read = json.loads(packaged_text("guardrails", "data/entailment.json"))
     if tuple(read["features"]) != FEATURES:
         raise RuleFileError("entailment.json was written for other features; run python -m training.entailment")
     arrays = {name: np.array(read[name], float) for name in ("mean", "scale", "weight")}

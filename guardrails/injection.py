@@ -9,17 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from guardrails.errors import RuleFileError
 from guardrails.phi.folding import fold
 from guardrails.sentences import split_sentences
 from overread.encoder import DIMENSIONS, sentence_encoder
+from overread.packaged import packaged_text, packaged_yaml
 
 Origin = Literal["question", "document", "ocr", "header"]
 _SENTENCES = 3
@@ -97,7 +96,7 @@ def pattern_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, Any]:
-    read = json.loads(files("guardrails").joinpath("data/injection.json").read_text(encoding="utf-8"))
+    read = json.loads(packaged_text("guardrails", "data/injection.json"))
     if tuple(read["patterns"]) != pattern_names() or len(read["weight"]) != DIMENSIONS + len(pattern_names()):
         raise RuleFileError("injection.json was written for other patterns; run python -m training.injection")
     return {"weight": np.array(read["weight"], float), "offset": float(read["offset"])}
@@ -110,4 +109,4 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 @lru_cache(maxsize=1)
 def _rules() -> dict[str, Any]:
-    return dict(yaml.safe_load(files("guardrails").joinpath("data/injection.yaml").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("guardrails", "data/injection.yaml"))

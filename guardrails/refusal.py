@@ -8,12 +8,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from guardrails.phi.folding import fold
+from overread.packaged import packaged_yaml
 from overread.records import RefusalReason
 
 
@@ -123,4 +121,4 @@ def _languages() -> dict[str, Any]:
 
 
 def _yaml(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load(files("guardrails").joinpath(f"data/{name}").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("guardrails", f"data/{name}"))

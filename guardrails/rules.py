@@ -2,18 +2,16 @@
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from guardrails.errors import RuleFileError
+from overread.packaged import packaged_yaml
 
 
 @lru_cache(maxsize=1)
 def claim_rules() -> dict[str, Any]:
     """``data/claims.yaml`` as it is."""
-    return dict(yaml.safe_load(files("guardrails").joinpath("data/claims.yaml").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("guardrails", "data/claims.yaml"))
 
 
 @lru_cache(maxsize=128)

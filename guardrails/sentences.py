@@ -6,9 +6,8 @@ from what lies between the last cut and there. So it does not depend on where th
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
+from overread.packaged import packaged_yaml
 
 MAX_CHARS = 800
 """A stretch without any sentence end is cut here, at the last white space."""
@@ -122,5 +121,5 @@ def _maybe_abbreviations() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _lists() -> dict[str, list[str]]:
-    lists = yaml.safe_load(files("guardrails").joinpath("data/abbreviations.yaml").read_text(encoding="utf-8"))
+    lists = packaged_yaml("guardrails", "data/abbreviations.yaml")
     return {name: text.split() for name, text in lists.items()}

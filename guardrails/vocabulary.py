@@ -8,13 +8,11 @@ and ``data/vocabulary.yaml``.
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 from itertools import takewhile
 from typing import Any
 
-import yaml
-
 from guardrails.findings import content_stems, stem
+from overread.packaged import packaged_yaml
 
 _WORD = re.compile(r"[^\W\d_²³]+")
 _ENDINGS = (
@@ -173,9 +171,9 @@ def _synonyms() -> dict[str, list[frozenset[str]]]:
 
 @lru_cache(maxsize=1)
 def _report_words() -> dict[str, str]:
-    return dict(yaml.safe_load(files("guardrails").joinpath("data/framing.yaml").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("guardrails", "data/framing.yaml"))
 
 
 @lru_cache(maxsize=1)
 def _lists() -> dict[str, Any]:
-    return dict(yaml.safe_load(files("guardrails").joinpath("data/vocabulary.yaml").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("guardrails", "data/vocabulary.yaml"))

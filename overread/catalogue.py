@@ -6,7 +6,6 @@ what its card will say. A checksum that is not known must be given by the user.
 """
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from overread.cards import Companion, ModelCard, Weights
 from overread.errors import CatalogueError
+from overread.packaged import packaged_text
 from overread.settings import Settings
 
 
@@ -108,7 +108,7 @@ def is_loopback(host: str) -> bool:
 
 def read_catalogue(where: Settings) -> dict[str, CatalogueEntry]:
     """Every entry by its name; the user's own catalogue wins. Raises ``CatalogueError`` naming what is wrong."""
-    packaged = files("overread").joinpath("data/catalogue.yaml").read_text(encoding="utf-8")
+    packaged = packaged_text("overread", "data/catalogue.yaml")
     own = _own(where.catalogue) if where.catalogue is not None else []
     return {entry.name: entry for entry in [*_parse(packaged, "the packaged catalogue"), *own]}
 

@@ -5,11 +5,11 @@ A label is ``modality`` or ``modality/part``. Add a domain by adding an entry, n
 
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from overread.packaged import packaged_yaml
 
 
 class Domain(BaseModel):
@@ -35,8 +35,7 @@ class Domain(BaseModel):
 @lru_cache(maxsize=1)
 def domains() -> dict[str, Domain]:
     """All domains by label, in the order of the file."""
-    text = files("overread").joinpath("data/domains.yaml").read_text(encoding="utf-8")
-    entries = [Domain.model_validate(entry) for entry in yaml.safe_load(text)]
+    entries = [Domain.model_validate(entry) for entry in packaged_yaml("overread", "data/domains.yaml")]
     return {entry.label: entry for entry in entries}
 
 
@@ -47,7 +46,7 @@ def labels_of(modality: str | None) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _other_modalities() -> dict[str, str]:
-    words: dict[str, str] = yaml.safe_load(files("overread").joinpath("data/modalities.yaml").read_text("utf-8"))
+    words: dict[str, str] = packaged_yaml("overread", "data/modalities.yaml")
     return words
 
 

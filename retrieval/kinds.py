@@ -8,11 +8,12 @@ on the developing part of MedQuAD (CC BY 4.0).
 import json
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from overread.packaged import packaged_text
 
 Probabilities = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ class Kinds:
 @lru_cache(maxsize=1)
 def kinds() -> Kinds:
     """The kinds in ``data/kinds.json``."""
-    text = files("retrieval").joinpath("data/kinds.json").read_text(encoding="utf-8")
+    text = packaged_text("retrieval", "data/kinds.json")
     return Kinds(KindWeights.model_validate(json.loads(text)))
 
 

@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from retrieval.notes import Note
 from retrieval.terms import content, generic, placed_terms, terms
 
@@ -177,7 +175,7 @@ def _asked(masked: str) -> tuple[list[_Intent], str]:
 
 @lru_cache(maxsize=1)
 def _intents() -> tuple[_Intent, ...]:
-    raw = yaml.safe_load(files("retrieval").joinpath("data/intents.yaml").read_text(encoding="utf-8"))
+    raw = packaged_yaml("retrieval", "data/intents.yaml")
     return tuple(
         _Intent(entry["name"], tuple(entry["sections"]), tuple(re.compile(pattern) for pattern in entry["patterns"]))
         for entry in raw

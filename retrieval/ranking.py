@@ -10,13 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from overread.packaged import packaged_text
 from retrieval.kinds import kinds
 from retrieval.presence import Asked, Presence, Rarity, ask, presence_in
 
@@ -240,5 +240,5 @@ def fuse_convex(bm25: NDArray[np.float32], cosines: NDArray[np.float32], share: 
 @lru_cache(maxsize=1)
 def ranking_weights() -> RankingWeights:
     """The weights in ``data/ranking.json``."""
-    text = files("retrieval").joinpath("data/ranking.json").read_text(encoding="utf-8")
+    text = packaged_text("retrieval", "data/ranking.json")
     return RankingWeights.model_validate(json.loads(text))

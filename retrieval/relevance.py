@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from overread.packaged import packaged_yaml
 
 
 @dataclass(frozen=True)
@@ -63,5 +63,4 @@ class Relevance(BaseModel):
 @lru_cache(maxsize=1)
 def relevance() -> Relevance:
     """The weights in ``data/relevance.yaml``."""
-    text = files("retrieval").joinpath("data/relevance.yaml").read_text(encoding="utf-8")
-    return Relevance.model_validate(yaml.safe_load(text))
+    return Relevance.model_validate(packaged_yaml("retrieval", "data/relevance.yaml"))

@@ -2,11 +2,9 @@
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from retrieval.sentences import spans
 
 _CLAUSE = re.compile(r"(?<=;)\s+|(?<=\.)(?=[A-Z][a-z])")
@@ -111,4 +109,4 @@ def _any_name() -> re.Pattern[str]:
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, Any]:
-    return dict(yaml.safe_load(files("retrieval").joinpath("data/report_words.yaml").read_text(encoding="utf-8")))
+    return dict(packaged_yaml("retrieval", "data/report_words.yaml"))

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
+from overread.packaged import packaged_yaml
 
 MAX_WORDS = 120
 """A run of words without any sentence end is cut after so many."""
@@ -66,4 +65,4 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=1)
 def _abbreviations() -> frozenset[str]:
-    return frozenset(yaml.safe_load(files("retrieval").joinpath("data/abbreviations.yaml").read_text(encoding="utf-8")))
+    return frozenset(packaged_yaml("retrieval", "data/abbreviations.yaml"))

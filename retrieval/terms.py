@@ -4,10 +4,9 @@ import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
+from overread.packaged import packaged_yaml
 
 _WORD = re.compile(r"\bx[ -]?rays?\b|(?<!['’])[a-z0-9]+|(?<=['’])(?!s\b)[a-z0-9]+")
 
@@ -58,7 +57,7 @@ def generic(word: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _words() -> _Words:
-    raw = yaml.safe_load(files("retrieval").joinpath("data/words.yaml").read_text(encoding="utf-8"))
+    raw = packaged_yaml("retrieval", "data/words.yaml")
     rewrite = {str(word): tuple(to.split()) for word, to in raw["rewrite"].items()}
     return _Words(rewrite, frozenset(map(_stem, raw["stop"])), frozenset(map(_stem, raw["generic"])))
 

@@ -6,12 +6,10 @@ Every fault is one ``ArgumentsError`` that names an image by its place, never by
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from serve.errors import ArgumentsError
 
 if TYPE_CHECKING:
@@ -97,7 +95,7 @@ def choices() -> dict[str, tuple[str, ...]]:
     """The values each context key takes; () for a key with a pattern instead of a list."""
     from overread.records import Context
 
-    views: dict[str, list[str]] = yaml.safe_load(files("serve").joinpath("context.yaml").read_text("utf-8"))
+    views: dict[str, list[str]] = packaged_yaml("serve", "context.yaml")
     taken: dict[str, tuple[str, ...]] = {}
     for name, field in Context.model_fields.items():
         options = [get_args(option) for option in get_args(field.annotation)]

@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from agent.engines.phrases import number
 from overread.domains import words_for
@@ -22,13 +19,14 @@ from overread.events import (
     ToolStartEvent,
     WithheldEvent,
 )
+from overread.packaged import packaged_yaml
 from overread.records import Contents, Context, Finding, Measurement, Privacy
 
 
 @lru_cache(maxsize=1)
 def phrases() -> dict[str, Any]:
     """The phrases by their kind, as the data file has them."""
-    data: dict[str, Any] = yaml.safe_load(files("serve").joinpath("words.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("serve", "words.yaml")
     return data
 
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from overread.cards import ModelCard
 from overread.domains import covered
+from overread.packaged import packaged_yaml
 
 Floats = NDArray[np.float32]
 
@@ -48,8 +47,7 @@ def _log_mean_exp(values: NDArray[np.float64]) -> float:
 @lru_cache(maxsize=1)
 def concepts() -> tuple[Concept, ...]:
     """The packaged concepts, from ``tools/data/concepts.yaml``."""
-    text = files("tools").joinpath("data/concepts.yaml").read_text(encoding="utf-8")
-    return tuple(Concept.model_validate(entry) for entry in yaml.safe_load(text))
+    return tuple(Concept.model_validate(entry) for entry in packaged_yaml("tools", "data/concepts.yaml"))
 
 
 def concepts_for(card: ModelCard, domain: str, known: Sequence[Concept] | None = None) -> list[Concept]:

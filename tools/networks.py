@@ -4,7 +4,7 @@
 """
 
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +124,15 @@ def _open_clip_module(name: str) -> ModuleType:
             raise CardError("the package open_clip_torch is not installed; run: pip install open_clip_torch")
         package = ModuleType(parent)
         package.__path__ = list(spec.submodule_search_locations)
-        sys.modules[parent] = package
+        # Two functions that no tower of ours calls, for whose sake all of torchvision would be imported.
+        unused = ModuleType(f"{parent}.utils")
+        vars(unused).update(freeze_batch_norm_2d=_unused, feature_take_indices=_unused)
+        sys.modules |= {parent: package, unused.__name__: unused}
     return import_module(f"{parent}.{name}")
+
+
+def _unused(*_: object) -> NoReturn:
+    raise NotImplementedError("frozen statistics and features between layers need the whole of open_clip; import it")
 
 
 def described_tower(size: int, dimensions: int, width: int, layers: tuple[int, ...]) -> "nn.Module":

@@ -7,15 +7,14 @@ prompts lie beside the image tower's weights, so that the encoder need not be lo
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from overread.domains import domains
 from overread.encoder import sentence_encoder
+from overread.packaged import packaged_yaml
 
 
 class OtherKind(BaseModel):
@@ -31,8 +30,7 @@ class OtherKind(BaseModel):
 @lru_cache(maxsize=1)
 def not_medical() -> dict[str, OtherKind]:
     """The kinds that are refused, by label, from ``tools/data/not_medical.yaml``."""
-    text = files("tools").joinpath("data/not_medical.yaml").read_text(encoding="utf-8")
-    return {kind.label: kind for kind in map(OtherKind.model_validate, yaml.safe_load(text))}
+    return {kind.label: kind for kind in map(OtherKind.model_validate, packaged_yaml("tools", "data/not_medical.yaml"))}
 
 
 def prompts_by_label() -> dict[str, tuple[str, ...]]:

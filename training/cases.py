@@ -8,15 +8,14 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from evaluation.measure import auroc, bootstrap
 from overread.cards import Figure, ModelCard, Weights
+from overread.packaged import packaged_yaml
 from tools.cases.file import write_index
 from tools.cases.index import CaseEntry, CaseIndex, Floats
 from tools.cases.similar import ARCHITECTURE
@@ -51,7 +50,7 @@ LIMITS = (
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, dict[str, str]]:
-    words: dict[str, dict[str, str]] = yaml.safe_load(files("training").joinpath("data/case_labels.yaml").read_text())
+    words: dict[str, dict[str, str]] = packaged_yaml("training", "data/case_labels.yaml")
     return words
 
 

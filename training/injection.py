@@ -9,17 +9,16 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from evaluation.measure import proportion
 from guardrails.disarm import disarms
 from guardrails.injection import Flag, pattern_names, score_texts, window_features
+from overread.packaged import packaged_yaml
 
 TARGET = Path(__file__).parent.parent / "guardrails" / "data" / "injection.json"
 FOLDS = 5
@@ -57,7 +56,7 @@ def read_texts(folder: Path) -> list[Text]:
 
 def own_texts() -> list[Text]:
     """The lines of ``data/injection.yaml``: each opening with every third payload, single attacks, harmless lines."""
-    own = yaml.safe_load(files("training").joinpath("data/injection.yaml").read_text(encoding="utf-8"))
+    own = packaged_yaml("training", "data/injection.yaml")
     made = [
         Text(f"{opening} {payload}", True, "own", 0.3)
         for n, opening in enumerate(own["openings"])

@@ -13,15 +13,14 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from overread.packaged import packaged_yaml
 from tools.networks import square
 from training.errors import TrainingError
 
@@ -65,8 +64,7 @@ class Picture:
 @lru_cache(maxsize=1)
 def picture_sets() -> dict[str, PictureSet]:
     """Every set by name, from ``training/data/sets.yaml``."""
-    text = files("training").joinpath("data/sets.yaml").read_text(encoding="utf-8")
-    sets = [PictureSet.model_validate(entry) for entry in yaml.safe_load(text)]
+    sets = [PictureSet.model_validate(entry) for entry in packaged_yaml("training", "data/sets.yaml")]
     return {one.name: one for one in sets}
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from evaluation.retrieval_bench import scores_of
 from evaluation.retrieval_runs import Searchable, best, encode_questions, open_sets
 from evaluation.retrieval_sets import PARTS, Answer, bucket, everyday, headed, medquad, passages, pubmedqa, read_medquad
+from overread.packaged import packaged_yaml
 from retrieval.kinds import KindWeights, kinds
 from retrieval.ranking import FEATURES, FREE, Logistic, Ranker, RankingWeights, fuse_convex, ranking_weights
 from retrieval.terms import terms
@@ -34,7 +34,7 @@ def fit_kinds(answers: Sequence[Answer], folder: Path) -> KindWeights:
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    phrases = yaml.safe_load(files("evaluation").joinpath("data/lay_questions.yaml").read_text("utf-8"))["developing"]
+    phrases = packaged_yaml("evaluation", "data/lay_questions.yaml")["developing"]
     names = sorted(phrases)
     own = [a for a in answers if a.kind in phrases and PARTS[bucket(a.key, 2, "part")] == "developing"]
     own.sort(key=lambda answer: bucket(answer.key + answer.kind, 2**60, "kinds"))

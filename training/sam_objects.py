@@ -8,15 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from overread.packaged import packaged_yaml
 from overread.records import Box
 from training.pictures import share
 
@@ -71,8 +70,7 @@ class Outlined:
 @lru_cache(maxsize=1)
 def mask_sets() -> dict[str, MaskSet]:
     """Every set with masks, by name, from ``training/data/masks.yaml``."""
-    text = files("training").joinpath("data/masks.yaml").read_text(encoding="utf-8")
-    sets = [MaskSet.model_validate(entry) for entry in yaml.safe_load(text)]
+    sets = [MaskSet.model_validate(entry) for entry in packaged_yaml("training", "data/masks.yaml")]
     return {one.set: one for one in sets}
 
 

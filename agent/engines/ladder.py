@@ -5,11 +5,9 @@ the model decided before it is by the probability.
 """
 
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from overread.records import Decision, Record
 
 
@@ -44,5 +42,5 @@ def ladder() -> dict[str, tuple[Rung, ...]]:
 
 @lru_cache(maxsize=1)
 def _draft() -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(files("agent").joinpath("engines/draft.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("agent", "engines/draft.yaml")
     return data

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
-
+from overread.packaged import packaged_yaml
 from overread.records import Finding
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -50,5 +48,5 @@ def listed(words: Sequence[str], last: str = "or") -> str:
 
 @lru_cache(maxsize=1)
 def _phrases() -> dict[str, str]:
-    phrases: dict[str, str] = yaml.safe_load(files("agent").joinpath("engines/phrases.yaml").read_text("utf-8"))
+    phrases: dict[str, str] = packaged_yaml("agent", "engines/phrases.yaml")
     return phrases

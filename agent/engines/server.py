@@ -12,7 +12,6 @@ import httpx
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import Runnable
-from openai import APIStatusError, OpenAIError
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from agent.engines.starts import ClaimStarts
@@ -23,8 +22,8 @@ from overread.settings import Settings
 
 NAME = "llm"
 
-BROKEN = (OpenAIError, httpx.HTTPError, ValueError, TypeError, LookupError, AttributeError, OSError)
-"""What the client raises when a server breaks off or sends what is no answer: not one family of errors."""
+BROKEN = (httpx.HTTPError, ValueError, TypeError, LookupError, AttributeError, OSError)
+"""What the client raises beside its own errors when a server breaks off or sends what is no answer."""
 
 
 class _Model(BaseModel):
@@ -102,6 +101,9 @@ async def chunks(
     Raises ``EngineError`` when the first piece or the next one takes too long, the server breaks off or cannot be
     reached, or sends what is no answer; ``EngineStatusError`` when it answers with an error status.
     """
+    # Imported here: whoever sets no server must not wait for its client.
+    from openai import APIStatusError, OpenAIError
+
     stream = cast("AsyncGenerator[AIMessageChunk, None]", model.astream(list(messages)))
     wait = settings.llm_first_token_s
     ended = False
@@ -121,7 +123,7 @@ async def chunks(
         raise EngineError("the language model server took too long") from None
     except APIStatusError as error:
         raise EngineStatusError(f"the language model server answered {error.status_code}") from None
-    except BROKEN as error:
+    except (OpenAIError, *BROKEN) as error:
         raise EngineError(f"the language model server failed ({type(error).__name__})") from None
     finally:
         await stream.aclose()

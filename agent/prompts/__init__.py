@@ -1,12 +1,11 @@
 """The prompts, which are data: Markdown and YAML files in this folder."""
 
 from functools import lru_cache
-from importlib.resources import files
 
-import yaml
 from langchain_core.messages import SystemMessage
 
 from agent.engines.ladder import ladder, say
+from overread.packaged import packaged_text, packaged_yaml
 
 
 def system_message(report: bool = False) -> SystemMessage:
@@ -48,8 +47,8 @@ def reword_message() -> SystemMessage:
 @lru_cache(maxsize=1)
 def check_words() -> dict[str, str]:
     """What was wrong with a sentence, in words, by the name of the check that it failed."""
-    return dict(yaml.safe_load(_text("checks.yaml")))
+    return dict(packaged_yaml("agent", "prompts/checks.yaml"))
 
 
 def _text(name: str) -> str:
-    return files("agent").joinpath(f"prompts/{name}").read_text("utf-8")
+    return packaged_text("agent", f"prompts/{name}")

@@ -50,6 +50,8 @@ class Measure:
     of: Callable[[Said, NDArray[np.intp]], float]
     ranks: bool
     unshown: str
+    counted: Callable[[Said], Bools] | None = None
+    """For a share: the rows that it is a share of."""
 
 
 def _sensitivity(said: Said, r: NDArray[np.intp]) -> float:
@@ -69,21 +71,25 @@ def _ece(said: Said, r: NDArray[np.intp]) -> float:
 MEASURES = (
     Measure("AUROC", "higher", lambda s, r: area(s.truth[r], s.p[r]), True, "One threshold may still be unfair."),
     Measure(f"sensitivity at specificity {SPECIFICITY:g} of all", "higher", _sensitivity, True,
-            "The threshold is that of all groups together, taken from the same rows."),
+            "The threshold is that of all groups together, taken from the same rows.", lambda s: s.truth),
     Measure("underdiagnosis: ill, but decided absent", "lower", _underdiagnosis, True,
-            "A model that decides nothing has none; see the share decided."),
+            "A model that decides nothing has none; see the share decided.", lambda s: s.truth),
     Measure("ECE", "lower", _ece, True,
             "At the card's prevalence, where it has one, in every group; larger in small groups by chance alone. "
             f"{LIES_HIGH}"),
     Measure("decided", None, lambda s, r: float(s.decided[r].mean()), False,
-            "Declining hides a gap among those answered; read it with the figures above."),
+            "Declining hides a gap among those answered; read it with the figures above.",
+            lambda s: np.ones(len(s.p), bool)),
 )  # fmt: skip
 
 
 def fairness(bench: Bench) -> Outcome:
     """All of T5."""
     outcome = Outcome(
-        done=[f"By {', '.join(bench.manifest.group_columns) or 'no column'}, and by two of them together."]
+        done=[
+            f"By {', '.join(bench.manifest.group_columns) or 'no column'}, and by two of them together, unless one "
+            "tells all that the other does."
+        ]
     )
     if not bench.manifest.group_columns:
         outcome.not_done.append("Everything: the manifest names no groups (age_band, sex, view, source or any column).")
@@ -117,7 +123,8 @@ def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Out
         for group, at in told.items() if " and " not in by else ():
             outcome.figures.append(
                 drawn_again(f"{measure.name}, {label}, {by} {group}", _within(measure, said, at),
-                            [rows[k].patient for k in at], name, measure.better, measure.unshown, chosen.note)
+                            [rows[k].patient for k in at], name, measure.better, measure.unshown, chosen.note,
+                            counted=_patients(measure, said, rows, at))
             )  # fmt: skip
         if len(told) > 1:
             level = 1 - 0.05 / len(planned)
@@ -133,6 +140,11 @@ def _label(bench: Bench, subject: Subject, column: int, label: str, outcome: Out
 
 def _within(measure: Measure, said: Said, at: NDArray[np.intp]) -> Statistic:
     return lambda r: measure.of(said, at[r])
+
+
+def _patients(measure: Measure, said: Said, rows: Sequence[Row], at: NDArray[np.intp]) -> int | None:
+    """Of how many patients a share is."""
+    return None if measure.counted is None else len({rows[k].patient for k in at[measure.counted(said)[at]]})
 
 
 def _said(subject: Subject, label: str, rows: Sequence[Row], p: Floats) -> Said:

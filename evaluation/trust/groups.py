@@ -34,7 +34,10 @@ Groups = dict[str, NDArray[np.intp]]
 
 
 def groupings(bench: Bench, rows: Sequence[Row]) -> dict[str, Groups]:
-    """The groups of every column that has 2 to ``MOST_GROUPS`` values here, and of every two such columns together."""
+    """The groups of every column that has 2 to ``MOST_GROUPS`` values here, and of every two such columns together.
+
+    Two of which one tells all that the other does, as an age tells the age band, make no groups of their own.
+    """
     columns = {}
     for name in bench.manifest.group_columns:
         values = [row.groups.get(name) for row in rows]
@@ -42,8 +45,10 @@ def groupings(bench: Bench, rows: Sequence[Row]) -> dict[str, Groups]:
             columns[name] = values
     found = {name: _at(values) for name, values in columns.items()}
     for one, other in combinations(columns, 2):
-        pairs = zip(columns[one], columns[other], strict=True)
-        found[f"{one} and {other}"] = _at([f"{a}, {b}" if a and b else None for a, b in pairs])
+        pairs = [(a, b) if a and b else None for a, b in zip(columns[one], columns[other], strict=True)]
+        known = {pair for pair in pairs if pair is not None}
+        if len(known) > max(len({a for a, _ in known}), len({b for _, b in known}), 1):
+            found[f"{one} and {other}"] = _at([None if pair is None else ", ".join(pair) for pair in pairs])
     return found
 
 
@@ -90,7 +95,7 @@ def gap_between(
     return Measured(
         f"worst gap, {told}", round(gap, 4), n,
         interval if all(map(np.isfinite, interval)) else None,
-        note=f"{high} {values[high]:.3f}, {low} {values[low]:.3f}; "
+        note=f"{high} {round(values[high], 4):.3f}, {low} {round(values[low], 4):.3f}; "
              + (f"worst for {worst}; " if better else "") + f"p = {chance:.4f}",
         subject=subject, better=towards, unshown=f"{OTHERS} {SMALL}",
     )  # fmt: skip

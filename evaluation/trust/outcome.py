@@ -133,8 +133,12 @@ def drawn_again(
     unit: str = "",
     seed: int = 0,
     level: float = 0.95,
+    counted: int | None = None,
 ) -> Measured:
-    """A figure of rows with an interval by drawing whole patients again. A value that is no number is left out."""
+    """A figure of rows with an interval by drawing whole patients again. A value that is no number is left out.
+
+    For a share, ``counted`` is of how many patients: where all draws give 0, or all give 1, it has Wilson's interval.
+    """
     n = len(patients)
     value = statistic(np.arange(n)) if n else float("nan")
     if not math.isfinite(value):
@@ -146,6 +150,10 @@ def drawn_again(
         interval = None
     elif interval is not None and interval[0] == interval[1]:
         # Rows that are all alike say nothing of others: a range of no width would look like certainty.
-        interval, note = None, "; ".join(filter(None, (note, "every draw gives the same, so no interval")))
+        if counted and value in (0.0, 1.0):
+            interval, why = proportion(round(value) * counted, counted), f"Wilson's interval, of {counted} patients"
+        else:
+            interval, why = None, "so no interval"
+        note = "; ".join(filter(None, (note, f"every draw gives the same, {why}")))
     return Measured(name, round(value, 4), n, interval, unit=unit, note=note, subject=subject, better=better,
                     unshown=unshown)  # fmt: skip

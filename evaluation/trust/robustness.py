@@ -63,16 +63,19 @@ def copy_of(bench: Bench, row: Row, key: Key, reduced: bool = False) -> Pixels:
 
 def tell(
     bench: Bench, subject: str, what: str, values: Values, who: Sequence[str], better: Better | None, unshown: str,
-    note: str, outcome: Outcome,
+    note: str, outcome: Outcome, share: bool = False,
 ) -> None:  # fmt: skip
     """The mean of ``values`` clean and at each severity over all corruptions, the worst one, and the curve."""
+    counted = len(set(who)) if share else None
     for severity in (0, *bench.sizes.severities):
         stack = np.stack([one for key, one in values.items() if key[1] == severity])
         if severity == 0 and what in CHANGES:
             continue
         told = "clean" if severity == 0 else f"severity {severity}"
         outcome.figures.append(
-            drawn_again(f"{what}, {told}", _mean(stack), who, subject, better, f"{unshown} {DRAWN}", note)
+            drawn_again(
+                f"{what}, {told}", _mean(stack), who, subject, better, f"{unshown} {DRAWN}", note, counted=counted
+            )
         )
     top = max(bench.sizes.severities)
     at_top = [key for key in values if key[1] == top]
@@ -116,9 +119,11 @@ def _domain(bench: Bench, outcome: Outcome) -> None:
             bench.step(f"{card}, {begin} of {len(rows)} images, {key[0]}")
     silent: Values = {key: taken[key] * (1 - right[key]) for key in right}
     who = [row.patient for row in rows]
-    tell(bench, card, "kind named rightly", right, who, "higher", "A modality alone counts as right.", note, outcome)
-    tell(bench, card, "accepted", taken, who, None, UNJUDGED, note, outcome)
-    tell(bench, card, "accepted as another kind", silent, who, "lower", "Whether a tool then ran on it.", note, outcome)
+    tell(bench, card, "kind named rightly", right, who, "higher", "A modality alone counts as right.", note, outcome,
+         share=True)  # fmt: skip
+    tell(bench, card, "accepted", taken, who, None, UNJUDGED, note, outcome, share=True)
+    tell(bench, card, "accepted as another kind", silent, who, "lower", "Whether a tool then ran on it.", note, outcome,
+         share=True)  # fmt: skip
     outcome.figures.append(_starts_to_refuse(bench, card, taken, len(rows)))
 
 
@@ -165,8 +170,8 @@ def _classifier(bench: Bench, subject: Subject, outcome: Outcome) -> None:
     towards = "A change may be towards the truth."
     tell(bench, card.name, CHANGES[0], changes, who, "lower", towards, known.note, outcome)
     tell(bench, card.name, CHANGES[1], turned, who, "lower", "Only present to absent and back.",
-         known.note, outcome)  # fmt: skip
-    tell(bench, card.name, "left undecided", open_, who, None, UNJUDGED, known.note, outcome)
+         known.note, outcome, share=True)  # fmt: skip
+    tell(bench, card.name, "left undecided", open_, who, None, UNJUDGED, known.note, outcome, share=True)
 
 
 def _said_of(bench: Bench, subject: Subject, rows: Sequence[Row], key: Key) -> Floats:
@@ -250,12 +255,15 @@ def _shifted(bench: Bench, subject: Subject, column: int, label: str, outcome: O
                 drawn_again(f"AUROC, {told}", lambda r, t=truth, s=said: area(t[r], s[r]), who, name, "higher",  # type: ignore[misc]
                             "One other source; the next may be unlike it.")
             )  # fmt: skip
+        least = 2 if bench.quick else 10
+        alone = "" if min(truth.sum(), (~truth).sum()) >= least else "The source has too few of the others to tell. "
         for ill, words in ((True, "ill and said to be"), (False, "well and said to be")):
             some = said[truth == ill]
-            if len(some) >= (2 if bench.quick else 10):
+            if len(some) >= least:
                 hits = int(((some >= 0.5) == ill).sum())
                 outcome.figures.append(
                     share_of(f"{words}, at 0.5, {told}", hits, len(some), name, "higher",
-                             "Read the two shares together: a model that calls everybody ill has the first at 1. Films "
-                             "of one person are counted as if they were of several.")
+                             "The share of the ill and that of the well belong together: a model that calls everybody "
+                             f"ill has the first at 1. {alone}Films of one person are counted as if they were of "
+                             "several.")
                 )  # fmt: skip

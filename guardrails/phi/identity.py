@@ -8,13 +8,13 @@ Nothing here is ever serialised.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from importlib.resources import files
 from itertools import permutations
 from typing import NoReturn
 
 from guardrails.phi.dates import date_pattern, read_date
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
+from overread.packaged import packaged_text
 
 KINDS = ("name", "id", "uid", "date", "phone", "email", "place", "facility", "account")
 """What kinds of identifiers there are."""
@@ -212,7 +212,7 @@ def _long(form: str) -> Iterator[tuple[str, bool]]:
 def _word_list(name: str) -> Callable[[], frozenset[str]]:
     @lru_cache(maxsize=1)
     def read() -> frozenset[str]:
-        text = files("guardrails.phi").joinpath(f"data/{name}.txt").read_text(encoding="utf-8")
+        text = packaged_text("guardrails.phi", f"data/{name}.txt")
         return frozenset(_not_comment(text.splitlines()))
 
     return read

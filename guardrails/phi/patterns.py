@@ -4,15 +4,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from guardrails.errors import RuleFileError
 from guardrails.phi.folding import fold
 from guardrails.phi.spans import Span, merge
 from guardrails.phi.starts import Starts
+from overread.packaged import packaged_yaml
 
 
 @dataclass(frozen=True)
@@ -189,4 +187,4 @@ def _branch(node: dict[str, Any]) -> str:
 
 
 def _yaml(name: str) -> Any:
-    return yaml.safe_load(files("guardrails.phi").joinpath(f"data/{name}").read_text(encoding="utf-8"))
+    return packaged_yaml("guardrails.phi", f"data/{name}")

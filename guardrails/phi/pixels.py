@@ -8,17 +8,16 @@ import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from guardrails.errors import DetectorError
 from guardrails.phi.folding import fold
 from guardrails.phi.identity import Identity
 from guardrails.phi.text import TextDetector
+from overread.packaged import packaged_yaml
 from overread.records import Box
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ def _harmless_token(token: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _rules() -> dict[str, Any]:
-    rules = yaml.safe_load(files("guardrails.phi").joinpath("data/burned_in.yaml").read_text(encoding="utf-8"))
+    rules = packaged_yaml("guardrails.phi", "data/burned_in.yaml")
     return {
         "modalities": frozenset(rules["modalities"]),
         "storage_classes": frozenset(rules["storage_classes"]),

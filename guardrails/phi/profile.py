@@ -6,11 +6,9 @@ that is new in the table since September 2024 has no entry in the options' colum
 
 import csv
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import yaml
-
+from overread.packaged import packaged_text, packaged_yaml
 from overread.records import Record
 
 if TYPE_CHECKING:
@@ -92,14 +90,14 @@ def _basic(listed: str, vr: str, keyword: str) -> str:
 @lru_cache(maxsize=1)
 def profile() -> dict[int, dict[str, str]]:
     """The table's rows by tag."""
-    lines = files("guardrails.phi").joinpath("data/basic_profile.csv").read_text(encoding="utf-8").splitlines()
+    lines = packaged_text("guardrails.phi", "data/basic_profile.csv").splitlines()
     return {int(row["tag"], 16): row for row in csv.DictReader(lines)}
 
 
 @lru_cache(maxsize=1)
 def rules() -> dict[str, Any]:
     """``data/header_rules.yaml``, its lists as sets."""
-    read = yaml.safe_load(files("guardrails.phi").joinpath("data/header_rules.yaml").read_text(encoding="utf-8"))
+    read = packaged_yaml("guardrails.phi", "data/header_rules.yaml")
     for key in ("keep", "ages", "clean_inside", "remove_vr"):
         read[key] = frozenset(read[key])
     return dict(read)

@@ -1,10 +1,8 @@
 """The agent card: what this agent does, where it is reached, and whether a key is needed."""
 
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from a2a.types.a2a_pb2 import (
     AgentCapabilities,
     AgentCard,
@@ -18,6 +16,7 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.constants import PROTOCOL_VERSION_1_0, TransportProtocol
 
 from overread import __version__
+from overread.packaged import packaged_yaml
 
 PATH = "/a2a"
 
@@ -25,7 +24,7 @@ PATH = "/a2a"
 @lru_cache(maxsize=1)
 def described() -> dict[str, Any]:
     """What is told of the agent, as the data file has it."""
-    data: dict[str, Any] = yaml.safe_load(files("serve.a2a").joinpath("card.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("serve.a2a", "card.yaml")
     return data
 
 

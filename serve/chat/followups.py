@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from overread.events import DomainEvent, DoneEvent, Event, PassageEvent, RefusalEvent, ToolResultEvent
+from overread.packaged import packaged_yaml
 from overread.records import label_words
 from serve.chat.session import Turn
 
@@ -19,7 +17,7 @@ MOST_SUBJECTS = 3
 
 @lru_cache(maxsize=1)
 def _offered() -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(files("serve.chat").joinpath("followups.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("serve.chat", "followups.yaml")
     return data
 
 

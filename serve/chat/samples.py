@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
-import yaml
 from pydantic import model_validator
 
+from overread.packaged import packaged_yaml
 from overread.records import Record
 from serve.errors import NoStudyError
 from serve.examples import EXAMPLES
@@ -50,8 +49,7 @@ class Sample(Record):
 @lru_cache(maxsize=1)
 def samples() -> tuple[Sample, ...]:
     """All of them, in the order they are offered."""
-    text = files("serve.chat").joinpath("samples.yaml").read_text("utf-8")
-    return tuple(Sample.model_validate(entry) for entry in yaml.safe_load(text))
+    return tuple(Sample.model_validate(entry) for entry in packaged_yaml("serve.chat", "samples.yaml"))
 
 
 def sample(name: str) -> Sample:

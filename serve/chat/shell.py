@@ -1,11 +1,11 @@
 """What the browser paints before Gradio has started: the page's head, its looks, and the first words."""
 
 from functools import cached_property
-from importlib.resources import files
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from overread.packaged import packaged_text
 from overread.settings import Settings
 
 STYLES = ("base", "shell", "turn", "evidence", "fields", "opening", "viewer")
@@ -81,4 +81,4 @@ def kept_words(settings: Settings) -> str:
 
 
 def _file(name: str) -> str:
-    return files("serve.chat").joinpath(name).read_text("utf-8")
+    return packaged_text("serve.chat", name)

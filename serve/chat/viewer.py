@@ -1,12 +1,10 @@
 """The viewer's part of the page: its shell, its words, and what tells its scripts that there is something to show."""
 
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from overread.events import ToolResultEvent
+from overread.packaged import packaged_text, packaged_yaml
 from serve.chat.pieces import Piece
 from serve.chat.session import Session
 
@@ -14,13 +12,13 @@ from serve.chat.session import Session
 @lru_cache(maxsize=1)
 def viewer_data() -> dict[str, Any]:
     """The windows that are offered and the phrases of the viewer, as ``viewer.yaml`` has them."""
-    data: dict[str, Any] = yaml.safe_load(files("serve.chat").joinpath("viewer.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("serve.chat", "viewer.yaml")
     return data
 
 
 def viewer_html() -> str:
     """The viewer before any image is there. It stays in the page as it is; its scripts fill it."""
-    return files("serve.chat").joinpath("viewer.html").read_text("utf-8")
+    return packaged_text("serve.chat", "viewer.html")
 
 
 def seen_piece(session: Session) -> Piece:

@@ -1,11 +1,9 @@
 """The tools. Each reads its arguments, asks the agent or one of its parts, and gives a record."""
 
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, ToolAnnotations
 
@@ -14,6 +12,7 @@ from agent.report import report_of
 from agent.request import Request
 from agent.searching import search_knowledge
 from agent.segmenting import Segmentation, segment_image
+from overread.packaged import packaged_yaml
 from overread.records import Context
 from serve.answers import Analysis, Answer, Gathering
 from serve.api.asked import Asked
@@ -43,7 +42,7 @@ from tools.segmentation.prompts import Prompt
 @lru_cache(maxsize=1)
 def described() -> dict[str, Any]:
     """What a client is told, as the data file has it."""
-    data: dict[str, Any] = yaml.safe_load(files("serve.mcp").joinpath("tools.yaml").read_text("utf-8"))
+    data: dict[str, Any] = packaged_yaml("serve.mcp", "tools.yaml")
     return data
 
 

@@ -7,13 +7,12 @@ Sources: PS3.3 C.7.1.1, C.7.2.2 (patient), C.8.11.5 (view), C.7.3.1 (laterality)
 import re
 from datetime import date
 from functools import lru_cache
-from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 from pydicom import Dataset
 
+from overread.packaged import packaged_yaml
 from overread.records import AgeBand, Context
 from tools.imaging.header import frame_groups, items, word
 
@@ -46,7 +45,7 @@ class Terms(BaseModel):
 @lru_cache(maxsize=1)
 def terms() -> Terms:
     """The terms of ``data/terms.yaml``."""
-    raw = yaml.safe_load(files("tools.imaging").joinpath("data/terms.yaml").read_text(encoding="utf-8"))
+    raw = packaged_yaml("tools.imaging", "data/terms.yaml")
     for key in ("views", "body_parts"):
         raw[key] = {**{term: term for term in raw[key]["terms"]}, **raw[key]["aliases"]}
     return Terms.model_validate(raw)

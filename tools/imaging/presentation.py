@@ -5,13 +5,12 @@ Sources: PS3.3 C.7.6.3.1 (image pixel), C.7.5.1.1.2 (padding), C.7.6.16.2.9 and 
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from overread.packaged import packaged_yaml
 from tools.imaging.header import frame_groups, has_functional_groups, integer, items, number, numbers, word
 from tools.imaging.window import Presentation, Rescale, Table, Window, WindowFunction
 
@@ -33,9 +32,7 @@ class GreyScale:
 
 @lru_cache(maxsize=1)
 def _defaults() -> dict[str, dict[str, list[float]]]:
-    loaded: dict[str, dict[str, list[float]]] = yaml.safe_load(
-        files("tools.imaging").joinpath("data/windows.yaml").read_text(encoding="utf-8")
-    )
+    loaded: dict[str, dict[str, list[float]]] = packaged_yaml("tools.imaging", "data/windows.yaml")
     return loaded
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from evaluation.trust.bench import Bench
 from evaluation.trust.explanation import taken
 from evaluation.trust.fairness import fairness
-from evaluation.trust.groups import holm
+from evaluation.trust.groups import groupings, holm
 from evaluation.trust.leaks import Planted
 from evaluation.trust.manifest import read_manifest
 from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
@@ -94,6 +94,27 @@ def test_figures_without_rows_or_spread_have_no_interval() -> None:
     assert drawn_again("x", lambda _: float("nan"), ["a", "b"], "m", None, "").value is None
     one = drawn_again("x", lambda rows: float(rows.sum()), ["a", "a"], "m", None, "")
     assert one.interval is None
+
+
+def test_a_share_without_spread_has_wilsons_interval() -> None:
+    patients = [f"p{n // 2}" for n in range(40)]
+    none = drawn_again("x", lambda _: 0.0, patients, "m", "lower", "", counted=20)
+    assert none.interval == pytest.approx((0, 0.1611), abs=1e-4)
+    assert "of 20 patients" in none.note
+    assert drawn_again("x", lambda _: 0.5, patients, "m", None, "", counted=20).interval is None
+
+
+def test_columns_of_which_one_tells_the_other_are_not_crossed(bench: Bench) -> None:
+    rows = [
+        replace(row, groups={"age": age, "band": "old" if age == "65+" else "adult", "sex": sex})
+        for row, age, sex in zip(
+            bench.manifest.rows, ["18-39", "40-64", "65+"] * 20, ["F", "F", "M", "M"] * 15, strict=False
+        )
+    ]
+    named = replace(bench.manifest, rows=tuple(rows), group_columns=("age", "band", "sex"))
+    found = groupings(replace(bench, manifest=named), rows)
+    assert set(found) == {"age", "band", "sex", "age and sex", "band and sex"}
+    assert len(found["age and sex"]) == 6
 
 
 def test_an_outcome_comes_back_from_json_as_it_was(bench: Bench) -> None:
