@@ -52,7 +52,6 @@ QUESTIONS = [
     "How is a stroke told from a migraine?",
 ]
 OF_IMAGES = ["Is there a pneumonia?", "Draft a report.", "What kind of image is this, and what is pneumonia?"]
-SEEDS = (0, 1)
 
 
 async def run(settings: Settings, parts: Parts, question: str, *images: Path) -> list[Event]:
@@ -110,7 +109,7 @@ async def test_it_streams_through_the_agent(vllm: Any, own_settings: Settings, p
 async def test_every_answer_is_withheld_or_refused(
     vllm: Any, own_settings: Settings, parts: Parts, stack: Path
 ) -> None:
-    """Fourteen questions and three about an image, with two seeds each: 34 runs of 17 questions."""
+    """Fourteen questions and three about an image, each with a seed of its own."""
     await run(own_settings, parts, QUESTION, stack)  # what is loaded when first needed is loaded by one run alone
     many = asyncio.Semaphore(4)
 
@@ -119,15 +118,15 @@ async def test_every_answer_is_withheld_or_refused(
         async with many:
             return await run(vllm.settings(own_settings, **chosen), parts, question, *images)
 
-    asked = [one(question, seed) for question in QUESTIONS for seed in SEEDS]
-    asked += [one(question, seed, stack) for question in OF_IMAGES for seed in SEEDS]
+    asked = [one(question, seed) for seed, question in enumerate(QUESTIONS)]
+    asked += [one(question, seed, stack) for seed, question in enumerate(OF_IMAGES)]
     answers = await asyncio.gather(*asked)
-    assert len(answers) == 34
+    assert len(answers) == 17
     for events in answers:
         nothing_of_it_is_shown(events)
     wrote = [event for events in answers for event in events if isinstance(event, EngineEvent) and event.name == "llm"]
     # It did write, in most runs at least (a tiny model on a busy machine may be too slow); what it wrote was held back.
-    assert len(wrote) >= 20
+    assert len(wrote) >= 10
 
 
 IMAGE = SeenImage(
