@@ -127,14 +127,18 @@ def _framing() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _base_words() -> frozenset[str]:
     """The words of ``data/framing.yaml`` as they stand, but for those that size, count, judge or direct."""
-    groups = (words for name, words in _report_words().items() if name not in ("exact", "phrases"))
+    return _grouped("exact", "phrases")
+
+
+def _grouped(*left_out: str) -> frozenset[str]:
+    groups = (words for name, words in _report_words().items() if name not in left_out)
     return frozenset(_words(" ".join(groups))) - frozenset(_words(_lists()["never"]))
 
 
 @lru_cache(maxsize=1)
 def _paraphrase() -> frozenset[str]:
-    """The words a paraphrase may add, and those of ``data/framing.yaml``."""
-    return frozenset(_words(_lists()["paraphrase"])) | _base_words()
+    """The words a paraphrase may add, and those of ``data/framing.yaml`` but for talk."""
+    return frozenset(_words(_lists()["paraphrase"])) | _grouped("exact", "phrases", "talk")
 
 
 @lru_cache(maxsize=1)

@@ -68,6 +68,8 @@ CLINICAL = [
     "Drusen, 83 % [F13].",
     "Attention is drawn to labral fraying, which should be confirmed by a radiologist [F3].",
     "Placenta praevia is thought to be absent [F6].",
+    "The lung area is 85,336 cm², by counting pixels [M1].",
+    "The lung area is 93,338 mm2, by counting pixels [M1].",
 ]
 
 
