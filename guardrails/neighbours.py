@@ -21,8 +21,14 @@ _COUNTED = re.compile(
     rf"(?=\s*(?:,|;|\.|$|\band\s+{_COUNT}\b|\bwith\b))",
     re.IGNORECASE,
 )
+_CUE = (
+    r"(?:\blabel(?:l?ed|s)?(?:\s+(?:as|of|is|reads|was))?|\b(?:marked|filed|tagged|catalogued)\s+(?:as|under)|"
+    r"\bcases?\s+of)"
+)
+"""What stands before the label of a case."""
 _LABELLED = re.compile(
-    r"\blabel(?:l?ed|s)?(?:\s+as|\s+of)?\s+(?:\"[^\"]*\"|(?:[\w-]+\s+){0,3}?[\w-]+(?=\s*(?:[,;.(]|$|\band\b|\bwith\b|\bso\b)))",
+    rf"{_CUE}\s+(?:\"[^\"]*\"|(?:[\w-]+\s+){{0,3}}?[\w-]+(?=\s*(?:[,;.(]|$|"
+    r"\b(?:and|with|so|resembles?|resembling|looks?|looking|came|comes?|was|were|is|are|that|which|whose|matched|turned)\b)))",
     re.IGNORECASE,
 )
 _AMONG = re.compile(
@@ -72,7 +78,7 @@ def without_labels(said: str, cases: Sequence[Case]) -> str:
     if not words:
         return said
     label = rf'["“]?(?:(?:{"|".join(sorted(words, key=len, reverse=True))})(?![\w-])\s?)+["”]?'
-    listed = rf"(\blabel(?:l?ed|s)?(?:\s+as|\s+of)?)\s+{label}(?:(?:,|,?\s*\b(?:and|or)\b)\s*{label})*"
+    listed = rf"({_CUE})\s+{label}(?:(?:,|,?\s*\b(?:and|or)\b)\s*{label})*"
     return re.sub(listed, r"\1 ", said, flags=re.IGNORECASE)
 
 
