@@ -14,7 +14,7 @@ from guardrails.disagreement import disagreeing
 from guardrails.findings import Stance, core, same_finding, turned
 from guardrails.hallucination import kind_of
 from guardrails.judgement import Judgement, contradicted, unsupported
-from guardrails.ledger import Ledger, cited_ids, without_citations
+from guardrails.ledger import Ledger, cited_ids, joined_citations, without_citations
 from guardrails.neighbours import without_labels, wrong_about_cases
 from guardrails.normality import without_normality
 from guardrails.numbers import Owner, numbers_agree
@@ -294,9 +294,9 @@ def _refers(said: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return re.sub(
-        r"\s+", " ", re.sub(r"^\s*(?:[-*•>#]+|\d{1,2}[.)])\s+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}", "", text)
-    ).strip()
+    """The text without marks of lists and of emphasis, with single spaces, each run of citations as one group."""
+    bare_text = re.sub(r"^\s*(?:[-*•>#]+|\d{1,2}[.)])\s+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}", "", text)
+    return joined_citations(re.sub(r"\s+", " ", bare_text)).strip()
 
 
 def is_connective(text: str) -> bool:

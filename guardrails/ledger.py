@@ -9,6 +9,14 @@ CITATION = re.compile(r"\[([A-Z]\d{1,4}(?:\s?[,;]\s?[A-Z]\d{1,4})*)\]")
 """A group of evidence ids in square brackets."""
 
 
+_RUN = re.compile(rf"{CITATION.pattern}(?:\s*{CITATION.pattern})+")
+
+
+def joined_citations(text: str) -> str:
+    """The text with groups that stand side by side as one: ``[F1] [F2]`` means what ``[F1, F2]`` means."""
+    return _RUN.sub(lambda match: f"[{', '.join(cited_ids(match[0]))}]", text)
+
+
 def cited_ids(text: str) -> tuple[str, ...]:
     """The evidence ids a text names in square brackets, in order and once each: ``[F1, S2]``."""
     ids = (one.strip() for group in CITATION.findall(text) for one in re.split(r"[,;]", group))

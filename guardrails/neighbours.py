@@ -22,10 +22,16 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _CUE = (
-    r"(?:\blabel(?:l?ed|s)?(?:\s+(?:as|of|is|reads|was))?|\b(?:marked|filed|tagged|catalogued)\s+(?:as|under)|"
-    r"\bcases?\s+of)"
+    r"(?:\blabel(?:l?ed|s)?(?:\s+(?:as|of|is|reads|was))?|\b(?:marked|filed|tagged|catalogued|recorded|stored|entered)\s+(?:as|under)|"
+    r"\btagged|\bunder\s+the\s+heading(?:\s+of)?|\b(?:cases?|examples?|instances?|images?)\s+of)"
 )
 """What stands before the label of a case."""
+_LABEL_FIRST = re.compile(
+    r"\b(?:an?|the|prior|previous|earlier|old|past|similar|stored)\s+(?:[\w-]+\s+){1,3}?(?=cases?\b)|"
+    r"^(?:[\w-]+\s+){1,3}(?=(?:is|was)\s+(?:the|its|their)\s+label\b)",
+    re.IGNORECASE,
+)
+"""A label before what it belongs to: "a pneumonia case", "Pneumonia is the label on …"."""
 _LABELLED = re.compile(
     rf"{_CUE}\s+(?:\"[^\"]*\"|(?:[\w-]+\s+){{0,3}}?[\w-]+(?=\s*(?:[,;.(]|$|"
     r"\b(?:and|with|so|resembles?|resembling|looks?|looking|came|comes?|was|were|is|are|that|which|whose|matched|turned)\b)))",
@@ -38,7 +44,10 @@ _AMONG = re.compile(
 )
 _ANY_COUNT = re.compile(r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|none|all|both|most|\d{1,2})\b", re.I)
 _NO_COUNT = re.compile(
-    r"\bmost\s+(?:similar|alike)\b|\balike\b|\bsimilarity\s+of\s+\d?\.\d+|\d?\.\d+|\bthe\s+one\s+case\b", re.I
+    r"\bmost\s+(?:similar|alike)\b|\balike\b|\bsimilarity\s+of\s+\d?\.\d+|\d?\.\d+|\bthe\s+one\s+case\b|"
+    r"\b(?:this|that|the|another|stored|previous|earlier|similar|across|there(?:'s|\s+is)|was|among\s+them,?)\s+one\b|"
+    r"\bone\s+(?=(?:labell?ed|tagged|filed|marked|recorded|that|which|with|whose|carrying|of\s+the)\b)",
+    re.I,
 )
 UNLABELLED = "unlabelled"
 """The label of a case of which nothing is known but what kind of image it is."""
@@ -54,7 +63,7 @@ def wrong_about_cases(said: str, cases: Sequence[Case], alone: bool) -> str | No
     said = re.sub(r"[“”]", '"', said)
     if alone and not rule("of_cases").search(said):
         return "case_only"
-    if alone and (mentioned(_LABELLED.sub(" ", said)) or rule("concludes").search(said)):
+    if alone and (mentioned(_LABEL_FIRST.sub(" ", _LABELLED.sub(" ", said))) or rule("concludes").search(said)):
         return "case_label"
     labels = [case.label.casefold() for case in cases]
     if any(quote.casefold().strip() not in labels for quote in re.findall(r'"([^"]+)"', said)):

@@ -75,7 +75,7 @@ def _words(text: str) -> list[str]:
     bare = _MARKER.sub(" ", text).lower()
     for written, meant in (("x-ray", "xray"), ("can't", "can not"), ("won't", "will not"), ("n't", " not")):
         bare = bare.replace(written, meant)
-    bare = re.sub(r"['’]s\b", "", bare)
+    bare = re.sub(r"['’](?:s|d|ll|m|ve|re)\b", "", bare)
     return list(dict.fromkeys(_WORD.findall(bare)))
 
 

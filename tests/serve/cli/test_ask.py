@@ -65,6 +65,21 @@ def test_a_ct_slice_is_answered_without_a_header_value_and_drawn(overread: Overr
         assert min(picture.size) >= 128
 
 
+def test_what_a_question_does_not_need_is_not_waited_for(environment: dict[str, str]) -> None:
+    slow = ["openai", "torchvision", "transformers", "timm", "open_clip", "ray", "gradio", "presidio_analyzer"]
+    code = f"""
+import sys
+from serve.cli import main
+try:
+    main(["ask", {str(EXAMPLES[0].path())!r}, {EXAMPLES[0].question!r}, "--json"])
+finally:
+    print("LOADED", [name for name in {slow!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
 def test_a_cat_is_refused_with_exit_code_0(overread: Overread) -> None:
     cat = EXAMPLES[-1]
     done = overread("ask", cat.path(), cat.question, "--json")
