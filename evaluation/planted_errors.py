@@ -25,8 +25,19 @@ from overread.records import Claim
 Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
 FILES: dict[Half, tuple[str, ...]] = {
-    "developing": ("developing", "developing_more", "developing_third", "developing_fourth", "developing_fifth"),
-    "reporting": ("reporting",),
+    "developing": (
+        "developing",
+        "developing_more",
+        "developing_third",
+        "developing_fourth",
+        "developing_fifth",
+        "developing_sixth",
+        "developing_seventh",
+        "developing_eighth",
+        "developing_ninth",
+        "developing_passages",
+    ),  # fmt: skip
+    "reporting": ("reporting", "reporting_second"),
 }
 PER_KIND = 60
 """False sentences of each kind in a half, where the templates give as many different ones."""
@@ -70,7 +81,8 @@ def _pools(data: dict[str, Any]) -> tuple[dict[str, list[Template]], list[Templa
     true: list[Template] = [(text, None) for text in data["right"]]
     for passage in data["passages"]:
         true += [(text, passage["text"]) for text in passage["right"]]
-        for kind, templates in passage["wrong"].items():
+        for kind, templates in passage.get("wrong", {}).items():
+            false.setdefault(kind, [])
             false[kind] += [(text, passage["text"]) for text in templates]
     return false, true
 

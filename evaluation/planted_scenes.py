@@ -120,8 +120,9 @@ def _measure(
     digits = 2 if unit == "ratio" else 1
     shown = {"ratio": "", "mm2": "mm²"}.get(unit, unit)
     words.update(m=name, mi=one, li=one, mv=f"{value:.{digits}f}", mu=shown, mvr=f"{value:.{digits - 1}f}")
+    wrong = WRONG_UNIT.get(unit, "mm")
     words["mw"] = f"{value * rng.choice([0.6, 1.3, 2.0]):.{digits}f}"
-    words["mx"] = {"cm2": "cm²"}.get(WRONG_UNIT[unit], WRONG_UNIT[unit])
+    words["mx"] = {"cm2": "cm²"}.get(wrong, wrong)
     step = 10.0**-digits
     words.update(mvdown=f"{math.floor(value / step) * step:.{digits}f}", mvup=f"{value * 1.2:.{digits}f}")
     if unit in CONVERTED:
