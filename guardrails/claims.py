@@ -26,6 +26,11 @@ from guardrails.study import judge_of_request, without_unknowns, wrong_about_cov
 from guardrails.vocabulary import foreign_words
 from overread.records import Claim, Finding, says_absence
 
+_FIELD = (
+    r"(?i)\s*;(?=\s*(?:status|result|call|decision|verdict|assessment|probability|score|confidence|likelihood)\s*:)"
+)
+"""What stands between the fields of one line: "Finding: pneumonia; status: absent"."""
+
 
 def check_claim(claim_id: str, text: str, ledger: Ledger, raw: str | None = None) -> Claim:
     """The claim a sentence makes, judged. ``raw`` is the sentence before redaction, for quotations."""
@@ -296,7 +301,9 @@ def _refers(said: str) -> bool:
 def _plain(text: str) -> str:
     """The text without marks of lists and of emphasis, with single spaces, each run of citations as one group."""
     bare_text = re.sub(r"^\s*(?:[-*•>#]+|\d{1,2}[.)])\s+|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}", "", text)
-    return joined_citations(re.sub(r"\s+", " ", bare_text)).strip()
+    for pattern, instead in ((r"\s+", " "), (_FIELD, ","), (r", as (?:was|were|is|are) ", " and ")):
+        bare_text = re.sub(pattern, instead, bare_text)
+    return joined_citations(bare_text).strip()
 
 
 def is_connective(text: str) -> bool:

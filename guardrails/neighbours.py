@@ -22,7 +22,7 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _CUE = (
-    r"(?:\blabel(?:l?ed|s)?(?:\s+(?:as|of|is|reads|was))?|\b(?:marked|filed|tagged|catalogued|recorded|stored|entered)\s+(?:as|under)|"
+    r"(?:\blabel(?:l?ed|s)?(?:\s*:|\s+(?:as|of|is|reads|was))?|\bcases?\s*[:—–]|\b(?:marked|filed|tagged|catalogued|recorded|stored|entered)\s+(?:as|under)|"
     r"\btagged|\bunder\s+the\s+heading(?:\s+of)?|\b(?:cases?|examples?|instances?|images?)\s+of)"
 )
 """What stands before the label of a case."""

@@ -23,7 +23,7 @@ def test_a_half_holds_five_hundred_of_each(half: Half) -> None:
     false = [row for row in rows(half) if row.kind]
     assert len(false) >= 500
     assert len(rows(half)) - len(false) >= 500
-    assert len({row.kind for row in false}) == 14
+    assert len({row.kind for row in false}) >= 14
     assert not any("{" in row.text for row in rows(half))
 
 
