@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Literal
 
 from evaluation.planted_scenes import Scene, fill, make_scene, slots_of
@@ -25,20 +26,16 @@ from overread.records import Claim
 Half = Literal["developing", "reporting"]
 HALVES: tuple[Half, ...] = ("developing", "reporting")
 FILES: dict[Half, tuple[str, ...]] = {
-    "developing": (
-        "developing",
-        "developing_more",
-        "developing_third",
-        "developing_fourth",
-        "developing_fifth",
-        "developing_sixth",
-        "developing_seventh",
-        "developing_eighth",
-        "developing_ninth",
-        "developing_passages",
-    ),  # fmt: skip
-    "reporting": ("reporting", "reporting_second"),
+    half: tuple(
+        sorted(
+            file.name.removesuffix(".yaml")
+            for file in files("evaluation").joinpath("data/planted").iterdir()
+            if file.name.startswith(half)
+        )
+    )
+    for half in HALVES
 }
+"""The files of ``evaluation/data/planted`` that each half is made of."""
 PER_KIND = 60
 """False sentences of each kind in a half, where the templates give as many different ones."""
 TRUE_ROWS = 720
