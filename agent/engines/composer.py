@@ -94,7 +94,7 @@ def _of_image(evidence: Evidence, image: SeenImage, n: int | None) -> Iterator[s
     decided = [seen for seen in mine if seen not in outside]
     single = [seen for seen in decided if not (seen.hedged or (image.slices and volume.is_absent(seen)))]
     for seen in sorted(single, key=_by_decision):
-        yield _finding_sentence(volume.placed(seen) if image.slices else seen)
+        yield _finding_sentence(seen, volume.where(seen.frame) if image.slices else "")
         if seen.experimental and seen.finding.decision != "indeterminate":
             yield _say("experimental", id=seen.finding.id)
     if image.slices:
@@ -134,11 +134,13 @@ def _domain_sentence(image: SeenImage, n: int | None) -> str:
     return _say("domain" if whole else "domain_modality", **shown)
 
 
-def _finding_sentence(seen: SeenFinding) -> str:
+def _finding_sentence(seen: SeenFinding, where: str = "") -> str:
+    """What a tool says of a finding; ``where`` places it in a slice of a volume."""
     finding = seen.finding
-    shown = {"title": seen.title, "finding": finding.label, "id": finding.id}
+    thing = finding.label.removeprefix("no ")
+    shown = {"title": seen.title, "finding": finding.label + where, "without_no": thing + where, "thing": thing}
+    shown["id"] = finding.id
     negative = "_no" if finding.denies else ""
-    shown["without_no"] = finding.label.removeprefix("no ")
     if finding.probability is None:
         return _say(f"undecided{negative}", **shown)
     phrase = "between" if finding.decision == "indeterminate" else finding.decision

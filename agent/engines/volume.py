@@ -13,12 +13,6 @@ def where(frame: int) -> str:
     return f" in slice {frame}"
 
 
-def placed(seen: SeenFinding) -> SeenFinding:
-    """The finding with its slice in the label."""
-    finding = seen.finding.model_copy(update={"label": seen.finding.label + where(seen.frame)})
-    return seen.model_copy(update={"finding": finding})
-
-
 def is_absent(seen: SeenFinding) -> bool:
     """Whether a finding is told together with those of other slices."""
     return seen.finding.decision == "absent" and seen.finding.probability is not None

@@ -179,14 +179,14 @@ def _with_other_half(tags: list[int], judged: Floats, words: list[Word]) -> list
     """The tags, with names of one word made whole: "Kowalski, June", "June Petrova"."""
     name, out = TAGS.index("name"), list(tags)
     likely = 1 - judged[:, 0] >= OTHER_HALF
-    lone = [n for n, tag in enumerate(tags) if tag == name and words[n].text != ","]
-    for n in lone:
+    named = {n for n, tag in enumerate(tags) if tag == name and words[n].text != ","}
+    for n in sorted(named):
         for step in (-1, 1):
             other = n + step
             if 0 <= other < len(words) and words[other].text == ",":
                 other += step
-            if {n - 1, n + 1, other, 2 * n - other} & set(lone):
-                continue
+            if {n - 1, n + 1, other, 2 * n - other} & named:
+                continue  # the name has more than one word
             if 0 <= other < len(words) and not tags[other] and likely[other] and _may_be_a_name(words[other].text):
                 for k in range(n + step, other + step, step):
                     out[k] = name
@@ -195,7 +195,7 @@ def _with_other_half(tags: list[int], judged: Floats, words: list[Word]) -> list
 
 def _may_be_a_name(word: str) -> bool:
     """Whether a word may be half of a name. English words such as "Brown" may; those of medicine may not."""
-    return len(word) > 1 and word.isalpha() and word[0].isupper() and not is_clinical(word.lower())
+    return len(word) > 2 and word.isalpha() and word[0].isupper() and not is_clinical(word.lower())
 
 
 def _windows(sizes: list[int]) -> Iterator[tuple[int, int, int, int]]:

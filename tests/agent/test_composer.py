@@ -159,7 +159,7 @@ def test_no_probability_is_shown_as_certain(probability: float) -> None:
     [
         ("present", "The model finds no tumour, with a probability of 40 % [F1]."),
         ("absent", "The model finds signs of tumour: the probability of no tumour is 40 % [F1]."),
-        ("indeterminate", "The model cannot decide whether there is no tumour: the probability is 40 %"),
+        ("indeterminate", "The model cannot decide between tumour and none: the probability of no tumour is 40 %"),
     ],
 )
 def test_a_label_that_says_an_absence_has_its_own_sentences(decision: Decision, said: str) -> None:

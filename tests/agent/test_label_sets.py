@@ -105,6 +105,6 @@ def test_the_gate_lets_through_what_the_composer_says_of_a_set(chances: list[flo
     text = "".join(compose(evidence))
     released = Gate(Identity(), ledger_of(evidence)).offline(text)
     assert [unit.claim for unit in released if unit.withheld] == []
-    assert text.count("cannot decide between") == bool(told.hedged)
+    assert text.replace("between tumour and none", "").count("cannot decide between") == bool(told.hedged)
     for label in told.hedged:
         assert text.count(f"{label} (") == 1
