@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from agent.lane import Lane
+from overread import collector
 from overread.cards import find_cards
 from overread.settings import Settings
 
@@ -70,6 +71,7 @@ class Parts:
         for stage, parts in loads.items():
             yield stage, await self._works(*(partial(asyncio.to_thread, part) for part in parts))
         yield "rehearsal", await self._works(partial(rehearse, self.settings, self))
+        collector.loaded()
 
     @staticmethod
     async def _works(*loading: Callable[[], Coroutine[Any, Any, object]]) -> bool:

@@ -3,16 +3,13 @@
 Nothing heavy is imported here: ``overread --help`` must answer at once.
 """
 
-import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-_COLLECTED_AFTER = (20_000, 20, 20)
-"""How many new objects there are before any is looked at again: most are what was imported, which stays. Python's own
-700 makes a question a second slower."""
+from overread import collector
 
 EXIT_INTERRUPTED = 130
 EXIT_OUR_FAULT = 1
@@ -25,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Threads that wait for work sleep instead of spinning: several processes on few cores are many times faster.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    gc.set_threshold(*_COLLECTED_AFTER)
+    collector.loading()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -34,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         code = EXIT_BROKEN_PIPE
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # What is left goes with the process; taking it apart first took a second.
-    gc.freeze()
+    collector.ending()
     sys.exit(code)
 
 
