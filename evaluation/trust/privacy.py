@@ -15,6 +15,7 @@ from evaluation import burned_in, header_oracle
 from evaluation.figure import Figure
 from evaluation.guardrails_bench import measure as measure_text
 from evaluation.identity_texts import Marked
+from evaluation.measure import proportion
 from evaluation.trust.bench import Bench
 from evaluation.trust.commands import commands
 from evaluation.trust.interfaces import interfaces, logged, mcp_on_stdio
@@ -152,13 +153,15 @@ def _redaction(bench: Bench) -> list[Measured]:
     lines, hit = int(found["identifying_lines"]), found["harmless_hit"].split("/")
     texts = [_text(bench, number) for number in range(40 if bench.quick else 400)]
     in_text = measure_text(texts, TextDetector().spans)
-    covered = in_text["entities_covered"]
+    covered, low, high = in_text["entities_covered"]
+    if low == high:  # every draw gives the same, which says less than a range of no width would
+        low, high = proportion(round(covered) * len(texts), len(texts))
     counts = {kind: said.split("/") for kind, said in in_text["by_type"].items()}
     return [
         share_of("burned-in lines masked", round(found["recall"] * lines), lines, "redaction", "higher",
                  KNOWN_DETECTOR, f"{len(pictures)} pictures"),
         share_of("harmless burned-in lines masked", int(hit[0]), int(hit[1]), "redaction", "lower", KNOWN_DETECTOR),
-        Measured("identity in text covered", covered[0], len(texts), (covered[1], covered[2]), subject="redaction",
+        Measured("identity in text covered", covered, len(texts), (low, high), subject="redaction",
                  better="higher", unshown=f"Four kinds of line in two sentences. {KNOWN_DETECTOR}"),
         *(share_of(f"identity in text covered, {kind.lower()}", int(hits), int(n), "redaction", "higher",
                    f"A value that was not covered in this sentence may be covered in another. {KNOWN_DETECTOR}")
