@@ -63,16 +63,13 @@ class Casebook:
                 raise CaseError(f"the {name} holds what looks like a patient's name, date or number; leave it out")
 
     def _add(self, path: Path, label: str, note: str, frame: int | None) -> "CaseEntry":
-        from agent.burned_in import mask_burned_in
-        from guardrails.phi.header import HeaderStripper
+        from agent.opening import open_study
         from guardrails.phi.text import redact
-        from tools.imaging.reader import read_study
 
-        stripper = HeaderStripper()
-        study = read_study(path, stripper, self._settings)
-        if redact(f"{label}\n{note}", stripper.identity).count:
+        opened = open_study(path, self._parts, self._settings)
+        if redact(f"{label}\n{note}", opened.identity).count:
             raise CaseError("the label or the note holds a value from the image's header; leave it out")
-        mask_burned_in(study, self._parts.text_reader(), stripper.identity, self._parts.detector())
+        study, _ = opened.for_run(opened.identity)
         identifier = self._parts.identifier()
         (decision,) = identifier.identify([study.display(chosen_frame(study, frame))], [study.modality])
         if decision.label is None:

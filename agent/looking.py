@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from agent.nodes.identify import chosen_frame
+from agent.opening import look_into
 from agent.parts import Parts
 from overread.records import Alternative, Record
 
@@ -32,11 +33,7 @@ def identify_image(path: Path, frame: int | None, parts: Parts) -> Identified:
 
     Raises an ``OverreadError`` for a file that cannot be read, or a frame that is not there.
     """
-    from guardrails.phi.header import HeaderStripper
-    from guardrails.phi.identity import Identity
-    from tools.imaging.reader import read_study
-
-    study = read_study(path, HeaderStripper(Identity()), parts.settings)
+    study = look_into(path, parts.settings)
     number = chosen_frame(study, frame)
     decision = parts.identifier().identify([study.display(number)], [study.modality])[0]
     return Identified(

@@ -121,6 +121,19 @@ class OpenedStudy:
         return gives_orders(self._header, "header") or gives_orders(written, "ocr")
 
 
+def look_into(path: Path, settings: "Settings") -> "Study":
+    """The file, folder or archive at ``path`` with identity out of its header, for who measures and shows no picture.
+
+    Text that is burned into the pixels stays there: whatever is shown of a study comes from ``open_study``. Raises
+    ``UnreadableStudyError``.
+    """
+    from guardrails.phi.header import HeaderStripper
+    from guardrails.phi.identity import Identity
+    from tools.imaging.reader import read_study
+
+    return read_study(path, HeaderStripper(Identity()), settings)
+
+
 def open_study(
     path: Path, parts: "Parts", settings: "Settings | None" = None, identity: "Identity | None" = None
 ) -> OpenedStudy:

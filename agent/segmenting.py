@@ -98,14 +98,12 @@ def segment_image(
     ``OverreadError`` for a file that cannot be read, a prompt outside the image, or weights that are not
     as their card says; an image of no domain the model is for is a refusal, not an error.
     """
-    from guardrails.phi.header import HeaderStripper
-    from guardrails.phi.identity import Identity
+    from agent.opening import look_into
     from overread.settings import settings
-    from tools.imaging.reader import read_study
 
     clock = Clock()
     chosen = parts.settings if parts else settings()
-    study = read_study(path, HeaderStripper(Identity()), chosen)
+    study = look_into(path, chosen)
     clock.lap("read")
     return Outliner(study, parts or Parts(chosen), model).outline(prompt, frame, clock)
 

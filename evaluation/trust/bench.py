@@ -170,12 +170,10 @@ class Bench:
         return self._images[row.number]
 
     def _read(self, row: Row) -> ToolImage:
-        from guardrails.phi.header import HeaderStripper
-        from guardrails.phi.identity import Identity
-        from tools.imaging.reader import read_study
+        from agent.opening import look_into
 
         try:
-            study = read_study(row.path, HeaderStripper(Identity()), self.settings)
+            study = look_into(row.path, self.settings)
             frame = study.representative_frame()
             display, values = study.display(frame), study.values(frame)
         except OverreadError as error:

@@ -61,11 +61,9 @@ async def upload(request: Request) -> dict[str, Any]:
 
 def _look(path: Any, settings: Settings) -> dict[str, Any]:
     """Read it once: what it is, without identity. Raises ``UnreadableStudyError``."""
-    from guardrails.phi.header import HeaderStripper
-    from guardrails.phi.identity import Identity
-    from tools.imaging.reader import read_study
+    from agent.opening import look_into
 
-    study = read_study(path, HeaderStripper(Identity()), settings)
+    study = look_into(path, settings)
     return {
         "modality": study.modality,
         "images": study.contents.images,
