@@ -59,12 +59,17 @@ class Row:
 def rows_of(half: Half, seed: int = 20240) -> Iterator[Row]:
     """The rows of a half, the same for the same seed."""
     for name in FILES[half]:
-        data = packaged_yaml("evaluation", f"data/planted/{name}.yaml")
-        rng = random.Random(f"{name} {seed}")  # noqa: S311
-        false, true = _pools(data)
-        for kind, pool in false.items():
-            yield from _drawn(data, kind, pool, PER_KIND, rng)
-        yield from _drawn(data, None, true, TRUE_ROWS, rng)
+        yield from rows_in(name, seed)
+
+
+def rows_in(name: str, seed: int = 20240) -> Iterator[Row]:
+    """The rows of one of the ``FILES``."""
+    data = packaged_yaml("evaluation", f"data/planted/{name}.yaml")
+    rng = random.Random(f"{name} {seed}")  # noqa: S311
+    false, true = _pools(data)
+    for kind, pool in false.items():
+        yield from _drawn(data, kind, pool, PER_KIND, rng)
+    yield from _drawn(data, None, true, TRUE_ROWS, rng)
 
 
 Template = tuple[str, str | None]

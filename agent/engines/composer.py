@@ -138,8 +138,10 @@ def _finding_sentence(seen: SeenFinding, where: str = "") -> str:
     """What a tool says of a finding; ``where`` places it in a slice of a volume."""
     finding = seen.finding
     thing = finding.label.removeprefix("no ")
-    shown = {"title": seen.title, "finding": finding.label + where, "without_no": thing + where, "thing": thing}
-    shown["id"] = finding.id
+    shown = {
+        "title": seen.title, "finding": finding.label + where, "without_no": thing + where, "thing": thing,
+        "id": finding.id,
+    }  # fmt: skip
     negative = "_no" if finding.denies else ""
     if finding.probability is None:
         return _say(f"undecided{negative}", **shown)

@@ -46,17 +46,15 @@ async def against_the_engine(
     """For each question: right answers of the whole less those of its engine; what either says wrongly."""
     others: dict[str, Sequence[Told]] = {}
     if settings.llm_base_url is None:
-        engine = "the composer alone"
-        others[engine] = await _asked_all(bench, rows, PartsWithout(settings, bench.cards, *bench.cards))
+        others["the composer alone"] = await _asked_all(bench, rows, PartsWithout(settings, bench.cards, *bench.cards))
         outcome.not_done.append(
             "The assistant beside a language model alone, and agreement over that model's seeds: no server is set "
             "(OVERREAD_LLM_BASE_URL), so the built-in composer wrote, which knows nothing but the evidence and draws "
             "nothing."
         )
     else:
-        engine = "the language model alone"
         try:
-            others[engine] = await _language_model(bench, settings, rows)
+            others["the language model alone"] = await _language_model(bench, settings, rows)
         except EngineError as error:
             outcome.not_done.append(f"The assistant beside its language model alone: {error}.")
             return []

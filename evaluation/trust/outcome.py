@@ -149,11 +149,16 @@ def drawn_again(
     if interval is not None and not all(map(math.isfinite, interval)):
         interval = None
     elif interval is not None and interval[0] == interval[1]:
-        # Rows that are all alike say nothing of others: a range of no width would look like certainty.
-        if counted and value in (0.0, 1.0):
-            interval, why = proportion(round(value) * counted, counted), f"Wilson's interval, of {counted} patients"
-        else:
-            interval, why = None, "so no interval"
+        interval = where_all_are_alike(value, counted)
+        why = "so no interval" if interval is None else f"Wilson's interval, of {counted} patients"
         note = "; ".join(filter(None, (note, f"every draw gives the same, {why}")))
     return Measured(name, round(value, 4), n, interval, unit=unit, note=note, subject=subject, better=better,
                     unshown=unshown)  # fmt: skip
+
+
+def where_all_are_alike(value: float, counted: int | None) -> tuple[float, float] | None:
+    """The interval where every draw gives the same: of a share of 0 or 1 of ``counted``, Wilson's, else none.
+
+    Rows that are all alike say nothing of others: a range of no width would look like certainty.
+    """
+    return proportion(round(value) * counted, counted) if counted and value in (0.0, 1.0) else None

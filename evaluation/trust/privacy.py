@@ -15,13 +15,12 @@ from evaluation import burned_in, header_oracle
 from evaluation.figure import Figure
 from evaluation.guardrails_bench import measure as measure_text
 from evaluation.identity_texts import Marked
-from evaluation.measure import proportion
 from evaluation.trust.bench import Bench
 from evaluation.trust.commands import commands
 from evaluation.trust.interfaces import interfaces, logged, mcp_on_stdio
 from evaluation.trust.leaks import Planted, leaked
 from evaluation.trust.manifest import drawn
-from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of
+from evaluation.trust.outcome import Measured, Outcome, drawn_again, share_of, where_all_are_alike
 from evaluation.trust.reliability import area
 from guardrails.phi.text import TextDetector
 from tools.cases.similar import ARCHITECTURE as CASE_INDEX
@@ -154,14 +153,13 @@ def _redaction(bench: Bench) -> list[Measured]:
     texts = [_text(bench, number) for number in range(40 if bench.quick else 400)]
     in_text = measure_text(texts, TextDetector().spans)
     covered, low, high = in_text["entities_covered"]
-    if low == high:  # every draw gives the same, which says less than a range of no width would
-        low, high = proportion(round(covered) * len(texts), len(texts))
+    interval = (low, high) if low < high else where_all_are_alike(covered, len(texts))
     counts = {kind: said.split("/") for kind, said in in_text["by_type"].items()}
     return [
         share_of("burned-in lines masked", round(found["recall"] * lines), lines, "redaction", "higher",
                  KNOWN_DETECTOR, f"{len(pictures)} pictures"),
         share_of("harmless burned-in lines masked", int(hit[0]), int(hit[1]), "redaction", "lower", KNOWN_DETECTOR),
-        Measured("identity in text covered", covered, len(texts), (low, high), subject="redaction",
+        Measured("identity in text covered", covered, len(texts), interval, subject="redaction",
                  better="higher", unshown=f"Four kinds of line in two sentences. {KNOWN_DETECTOR}"),
         *(share_of(f"identity in text covered, {kind.lower()}", int(hits), int(n), "redaction", "higher",
                    f"A value that was not covered in this sentence may be covered in another. {KNOWN_DETECTOR}")

@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from evaluation.planted_errors import FILES, HALVES, Half, Row, figures, rows_of, wilson
+from evaluation.planted_errors import FILES, HALVES, Half, Row, figures, rows_in, rows_of, wilson
 
 
 @cache
@@ -23,7 +23,7 @@ def test_a_half_holds_five_hundred_of_each(half: Half) -> None:
     false = [row for row in rows(half) if row.kind]
     assert len(false) >= 500
     assert len(rows(half)) - len(false) >= 500
-    assert len({row.kind for row in false}) >= 14
+    assert len({row.kind for row in false}) == {"developing": 19, "reporting": 14}[half]
     assert not any("{" in row.text for row in rows(half))
 
 
@@ -36,6 +36,13 @@ def test_the_developing_half_passes() -> None:
     found = {one["kind"]: one["stopped"] for one in figures(rows("developing"))}
     assert found["all errors"] >= 0.995
     assert found["true sentences withheld"] <= 0.08  # most of it paraphrases of passages
+
+
+def test_sentences_of_the_checks_own_author_pass() -> None:
+    names = ["developing", *(f"developing_{which}" for which in ("more", "third", "fourth", "fifth"))]
+    found = {one["kind"]: one["stopped"] for one in figures(row for name in names for row in rows_in(name))}
+    assert found["all errors"] >= 0.995
+    assert found["true sentences withheld"] <= 0.02
 
 
 def test_the_reporting_half_does_not_fall_behind() -> None:
